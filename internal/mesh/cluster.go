@@ -1,0 +1,97 @@
+package mesh
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Cluster is a set of endpoints that are one another's equals: the listener of
+// a target node, the local app, or the addresses callers dial themselves.
+type Cluster struct {
+	// Name is App Mesh's: cds_<ingress|egress>_<mesh>_<node>_<protocol>_<port>,
+	// cds_egress_<mesh>_amazonaws or cds_egress_<mesh>_mesh-allow-all.
+	Name     string
+	Protocol Protocol
+	// Node is the target virtual node's name; empty for the last two.
+	Node      string
+	Discovery Discovery
+	// ConnectTimeout covers TCP connect (and TLS): 1 s to endpoints, 250 ms
+	// to the local app.
+	ConnectTimeout time.Duration
+	Limits         Limits
+	HealthCheck    *HealthCheck
+	Outlier        *OutlierDetection
+	// TLS is nil for plaintext.
+	TLS *ClientTLS
+	// Refuse, when not empty, says why every request is answered 503 instead
+	// of sent: what the documents demand (an enforced TLS client policy, an
+	// http2 node) is not there yet.
+	Refuse string
+	Origin Origin
+}
+
+// Discovery says where a cluster's endpoints come from.
+type Discovery struct {
+	Kind DiscoveryKind
+	// Host is the DNS name; for Cloud Map "service.namespace".
+	Host string
+	// Port is the port of every endpoint: the node's listener port.
+	Port       uint16
+	Preference IPPreference
+	// Addrs are the endpoints of a Static cluster.
+	Addrs []netip.AddrPort
+}
+
+// DiscoveryKind is how endpoints are found (App Mesh 2.9).
+type DiscoveryKind uint8
+
+// The kinds of discovery.
+const (
+	// None: the documents name no way to find endpoints: 503 no healthy upstream.
+	None DiscoveryKind = iota
+	// Static: Addrs are all there is.
+	Static
+	// LogicalDNS: one endpoint; new connections go to the first address of
+	// the latest answer.
+	LogicalDNS
+	// StrictDNS: every address of the answer is an endpoint.
+	StrictDNS
+	// CloudMap: StrictDNS on service.namespace, where an address seen in the
+	// last minute stays as long as answers hold eight records (Route 53's most).
+	CloudMap
+	// OriginalDst: connect to the address the app chose.
+	OriginalDst
+)
+
+// Limits are a cluster's circuit breakers (App Mesh connectionPool, Envoy
+// 4.3). 0 is no limit.
+type Limits struct {
+	MaxConnections     uint32
+	MaxPendingRequests uint32
+	MaxRequests        uint32
+}
+
+// HealthCheck is a listener's healthCheck, done by its callers.
+type HealthCheck struct {
+	Protocol           Protocol
+	Path               string
+	Port               uint16
+	Interval, Timeout  time.Duration
+	Healthy, Unhealthy int
+	Origin             Origin
+}
+
+// OutlierDetection is a listener's outlierDetection, done by its callers.
+type OutlierDetection struct {
+	MaxServerErrors      int
+	Interval             time.Duration
+	BaseEjectionDuration time.Duration
+	MaxEjectionPercent   int
+	Origin               Origin
+}
+
+// ClientTLS is what a client policy demands of connections to a cluster.
+type ClientTLS struct {
+	Enforce bool
+	Origin  Origin
+}

@@ -1,0 +1,75 @@
+package sock
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"syscall"
+	"unsafe"
+)
+
+// soOriginalDst is SO_ORIGINAL_DST and, at level SOL_IPV6, IP6T_SO_ORIGINAL_DST.
+const soOriginalDst = 80
+
+// OriginalDst is where the peer wanted to go before the kernel redirected it
+// here. ok is false for a direct connection: one that was not redirected
+// (ENOENT), or whose destination is the socket's own local address.
+//
+// The level follows the peer's address family, not the socket's: a dual-stack
+// socket answers for both.
+func (c *Conn) OriginalDst() (dst netip.AddrPort, ok bool) {
+	if c.raw == nil {
+		return netip.AddrPort{}, false
+	}
+	var errno syscall.Errno
+	err := c.raw.Control(func(fd uintptr) {
+		if c.remote.Addr().Is4() {
+			var sa syscall.RawSockaddrInet4
+			if errno = getsockopt(fd, syscall.SOL_IP, soOriginalDst, unsafe.Pointer(&sa), unsafe.Sizeof(sa)); errno == 0 {
+				dst = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), bigEndian(sa.Port))
+			}
+			return
+		}
+		var sa syscall.RawSockaddrInet6
+		if errno = getsockopt(fd, syscall.SOL_IPV6, soOriginalDst, unsafe.Pointer(&sa), unsafe.Sizeof(sa)); errno == 0 {
+			dst = netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), bigEndian(sa.Port))
+		}
+	})
+	if err != nil || errno != 0 || dst == c.local {
+		return netip.AddrPort{}, false
+	}
+	return dst, true
+}
+
+// bigEndian reads a port that the kernel wrote in network order.
+func bigEndian(port uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], port)
+	return binary.BigEndian.Uint16(b[:])
+}
+
+// PeerGone tells that the peer has sent a FIN or an RST, also when bytes wait
+// unread before it (TCP_INFO: the state has left ESTABLISHED). It never blocks.
+func (c *Conn) PeerGone() bool {
+	if c.raw == nil {
+		return false
+	}
+	const established = 1 // TCP_ESTABLISHED
+	state := byte(established)
+	err := c.raw.Control(func(fd uintptr) {
+		getsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&state), 1)
+	})
+	return err != nil || state != established
+}
+
+func getsockopt(fd uintptr, level, name int, p unsafe.Pointer, size uintptr) syscall.Errno {
+	length := uint32(size)
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, fd, uintptr(level), uintptr(name),
+		uintptr(p), uintptr(unsafe.Pointer(&length)), 0)
+	return errno
+}
+
+// NoIPv6 tells from a listen error that the host has no IPv6 to listen on.
+func NoIPv6(err error) bool {
+	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)
+}

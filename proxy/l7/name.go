@@ -1,0 +1,143 @@
+package l7
+
+// Name identifies a field name that the proxy itself acts upon, so that it is
+// compared once, when it is parsed. NameOther is every other name.
+type Name uint8
+
+// The names the proxy acts upon.
+const (
+	NameOther Name = iota
+	NameHost
+	NameConnection
+	NameContentLength
+	NameContentType
+	NameTransferEncoding
+	NameTE
+	NameTrailer
+	NameUpgrade
+	NameExpect
+	NameKeepAlive
+	NameProxyConnection
+	NameProxyAuthenticate
+	NameProxyAuthorization
+	NameHTTP2Settings
+	NameDate
+	NameServer
+	NameLocation
+	NameXRequestID
+	NameXForwardedProto
+	NameXForwardedFor
+	NameXEnvoy // any x-envoy-*
+	NameGRPCStatus
+	NameGRPCMessage
+)
+
+// ClassifyName gives the Name of a field name in any case.
+func ClassifyName(b []byte) Name {
+	switch len(b) {
+	case 2:
+		return known(b, "te", NameTE)
+	case 4:
+		switch b[0] | 0x20 {
+		case 'h':
+			return known(b, "host", NameHost)
+		case 'd':
+			return known(b, "date", NameDate)
+		}
+	case 6:
+		switch b[0] | 0x20 {
+		case 'e':
+			return known(b, "expect", NameExpect)
+		case 's':
+			return known(b, "server", NameServer)
+		}
+	case 7:
+		switch b[0] | 0x20 {
+		case 'u':
+			return known(b, "upgrade", NameUpgrade)
+		case 't':
+			return known(b, "trailer", NameTrailer)
+		}
+	case 8:
+		return known(b, "location", NameLocation)
+	case 10:
+		switch b[0] | 0x20 {
+		case 'c':
+			return known(b, "connection", NameConnection)
+		case 'k':
+			return known(b, "keep-alive", NameKeepAlive)
+		}
+	case 11:
+		return known(b, "grpc-status", NameGRPCStatus)
+	case 12:
+		switch b[0] | 0x20 {
+		case 'c':
+			return known(b, "content-type", NameContentType)
+		case 'x':
+			if n := known(b, "x-request-id", NameXRequestID); n != NameOther {
+				return n
+			}
+		case 'g':
+			return known(b, "grpc-message", NameGRPCMessage)
+		}
+	case 14:
+		switch b[0] | 0x20 {
+		case 'c':
+			return known(b, "content-length", NameContentLength)
+		case 'h':
+			return known(b, "http2-settings", NameHTTP2Settings)
+		}
+	case 15:
+		switch b[0] | 0x20 {
+		case 'x':
+			if n := known(b, "x-forwarded-for", NameXForwardedFor); n != NameOther {
+				return n
+			}
+		}
+	case 16:
+		return known(b, "proxy-connection", NameProxyConnection)
+	case 17:
+		switch b[0] | 0x20 {
+		case 't':
+			return known(b, "transfer-encoding", NameTransferEncoding)
+		case 'x':
+			if n := known(b, "x-forwarded-proto", NameXForwardedProto); n != NameOther {
+				return n
+			}
+		}
+	case 18:
+		return known(b, "proxy-authenticate", NameProxyAuthenticate)
+	case 19:
+		if b[0]|0x20 == 'p' {
+			return known(b, "proxy-authorization", NameProxyAuthorization)
+		}
+	}
+	if len(b) > 8 && b[0]|0x20 == 'x' && EqualFold(b[:8], "x-envoy-") {
+		return NameXEnvoy
+	}
+	return NameOther
+}
+
+func known(b []byte, name string, n Name) Name {
+	if EqualFold(b, name) {
+		return n
+	}
+	return NameOther
+}
+
+// EqualFold compares b with a lower-case ASCII text without regard to case.
+func EqualFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		c := b[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
