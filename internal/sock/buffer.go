@@ -79,3 +79,11 @@ func (b *Buffer) space() []byte {
 	}
 	return b.mem[b.w:]
 }
+
+// Append adds bytes that were read elsewhere; they must fit.
+func (b *Buffer) Append(p []byte) {
+	if room := b.space(); len(room) < len(p) {
+		b.Grow(b.Len() + len(p))
+	}
+	b.w += copy(b.mem[b.w:], p)
+}

@@ -26,9 +26,8 @@ type Conn struct {
 	in  reading
 	out writing
 
-	rd, wd   deadline
-	canceled *atomic.Bool
-	closed   atomic.Bool
+	rd, wd deadline
+	closed atomic.Bool
 }
 
 // reading is what the read callback works on; it lives in the Conn so that no
@@ -92,14 +91,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 func (c *Conn) read() (int, error) {
 	for {
-		if err := c.armRead(); err != nil {
+		if err := c.rd.arm(c.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 		c.in.n, c.in.errno = 0, 0
 		err := c.raw.Read(c.in.fn)
 		switch {
 		case err != nil:
-			if err = c.woken(err, &c.rd, c.nc.SetReadDeadline); err != nil {
+			if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {
 				return 0, err
 			}
 		case c.in.errno != 0:
@@ -145,14 +144,14 @@ func (c *Conn) fillPlain(b *Buffer) (int, error) {
 
 func (c *Conn) readPlain(p []byte) (int, error) {
 	for {
-		if err := c.armRead(); err != nil {
+		if err := c.rd.arm(c.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 		n, err := c.nc.Read(p)
 		if n > 0 || err == nil {
 			return n, nil
 		}
-		if err = c.woken(err, &c.rd, c.nc.SetReadDeadline); err != nil {
+		if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 	}
@@ -192,28 +191,21 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // SetDeadline is net.Conn's; it replaces what ReadBy and WriteBy set.
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.rd, c.wd = fixed(t), fixed(t)
+	c.rd.fix(t)
+	c.wd.fix(t)
 	return c.nc.SetDeadline(t)
 }
 
 // SetReadDeadline is net.Conn's.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.rd = fixed(t)
+	c.rd.fix(t)
 	return c.nc.SetReadDeadline(t)
 }
 
 // SetWriteDeadline is net.Conn's.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.wd = fixed(t)
+	c.wd.fix(t)
 	return c.nc.SetWriteDeadline(t)
-}
-
-func fixed(t time.Time) deadline {
-	if t.IsZero() {
-		return deadline{}
-	}
-	d := max(t.Sub(start), 1)
-	return deadline{want: d, armed: d}
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -19,36 +19,91 @@ var ErrCanceled = errors.New("canceled")
 // an eighth. A wake-up that comes too early finds that out and arms again:
 // a deadline is never late by more than what the timer itself is.
 type deadline struct {
-	want, armed time.Duration // on the clock of Now; 0 is none
+	want     atomic.Int64  // on the clock of Now; 0 is none
+	armed    time.Duration // what the timer was set to; the owner's alone
+	canceled *atomic.Bool  // nil: nobody cancels
 }
 
-// stale tells that the timer must be set before the next park.
-func (d *deadline) stale(now time.Duration) bool {
-	switch {
-	case d.want == d.armed:
-		return false
-	case d.want == 0:
-		// An armed timer without a wish: it fires once, and is then cleared.
-		return false
-	case d.armed == 0, d.want < d.armed:
-		return true
-	default:
-		// Later: leave an earlier timer alone until it has fired, unless it
-		// would fire far too early.
-		return d.armed <= now || d.want-d.armed > (d.want-now)/8
+// set moves the deadline; see ReadBy.
+func (d *deadline) set(t time.Duration) { d.want.Store(int64(t)) }
+
+// fix takes over a deadline that was set on the net.Conn itself.
+func (d *deadline) fix(t time.Time) {
+	d.armed = 0
+	if !t.IsZero() {
+		d.armed = max(t.Sub(start), 1)
 	}
+	d.set(d.armed)
 }
 
-// SetReadDeadline bounds reads, on the clock of Now; 0 is no bound. It must be
-// called by the goroutine that reads. Cheap: see deadline.
-func (c *Conn) ReadBy(t time.Duration) { c.rd.want = t }
+// arm sets the timer if it has to be before the next park, and looks at the
+// cancel flag after that, so that a Wake in between is not lost.
+func (d *deadline) arm(timer func(time.Time) error) error {
+	if want := time.Duration(d.want.Load()); want != d.armed && want != 0 {
+		now := Now()
+		if want <= now {
+			return ErrTimeout
+		}
+		if d.stale(want, now) {
+			d.armed = want
+			timer(Wall(want))
+		}
+	}
+	return d.check()
+}
 
-// WriteBy bounds writes likewise, for the goroutine that writes.
-func (c *Conn) WriteBy(t time.Duration) { c.wd.want = t }
+// stale tells that the timer is set too late, or fires far too early.
+func (d *deadline) stale(want, now time.Duration) bool {
+	if d.armed == 0 || want < d.armed {
+		return true
+	}
+	return d.armed <= now || want-d.armed > (want-now)/8
+}
+
+func (d *deadline) check() error {
+	if d.canceled != nil && d.canceled.Load() {
+		return ErrCanceled
+	}
+	return nil
+}
+
+// woken decides what a wake-up by the timer means: nil says look again.
+func (d *deadline) woken(err error, timer func(time.Time) error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
+	want := time.Duration(d.want.Load())
+	if want == 0 {
+		d.armed = 0
+		timer(time.Time{})
+		return d.check()
+	}
+	if Now() >= want {
+		return ErrTimeout
+	}
+	d.armed = want
+	timer(Wall(want))
+	return d.check()
+}
+
+// ReadBy bounds reads, on the clock of Now; 0 is no bound. It is cheap (see
+// deadline). Another goroutine than the one that reads may call it, and must
+// call Wake afterwards to make an earlier deadline known to a parked read.
+func (c *Conn) ReadBy(t time.Duration) { c.rd.set(t) }
+
+// WriteBy bounds writes likewise.
+func (c *Conn) WriteBy(t time.Duration) { c.wd.set(t) }
 
 // Watch makes reads and writes fail with ErrCanceled once flag is raised and
-// Wake was called. nil ends it. The flag is read by whoever reads or writes.
-func (c *Conn) Watch(flag *atomic.Bool) { c.canceled = flag }
+// Wake was called; nil ends it. It must not be called while anybody reads or
+// writes.
+func (c *Conn) Watch(flag *atomic.Bool) { c.rd.canceled, c.wd.canceled = flag, flag }
+
+// WatchRead is Watch for reads alone.
+func (c *Conn) WatchRead(flag *atomic.Bool) { c.rd.canceled = flag }
 
 // Wake makes whoever is parked on the connection look at its deadlines and its
 // cancel flag again. It may be called from any goroutine, also when the
@@ -56,59 +111,3 @@ func (c *Conn) Watch(flag *atomic.Bool) { c.canceled = flag }
 func (c *Conn) Wake() { c.nc.SetDeadline(longAgo) }
 
 var longAgo = time.Unix(1, 0)
-
-// armRead sets the timer if it is stale, and looks at the cancel flag after
-// that, so that a Wake in between is not lost.
-func (c *Conn) armRead() error {
-	if c.rd.want != c.rd.armed {
-		if now := Now(); c.rd.stale(now) {
-			if c.rd.want <= now {
-				return ErrTimeout
-			}
-			c.rd.armed = c.rd.want
-			c.nc.SetReadDeadline(Wall(c.rd.want))
-		}
-	}
-	return c.check()
-}
-
-func (c *Conn) armWrite() error {
-	if c.wd.want != c.wd.armed {
-		if now := Now(); c.wd.stale(now) {
-			if c.wd.want <= now {
-				return ErrTimeout
-			}
-			c.wd.armed = c.wd.want
-			c.nc.SetWriteDeadline(Wall(c.wd.want))
-		}
-	}
-	return c.check()
-}
-
-func (c *Conn) check() error {
-	if c.canceled != nil && c.canceled.Load() {
-		return ErrCanceled
-	}
-	return nil
-}
-
-// woken decides what a wake-up by the timer means: nil says look again.
-func (c *Conn) woken(err error, d *deadline, set func(time.Time) error) error {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return err
-	}
-	if d.want == 0 {
-		d.armed = 0
-		set(time.Time{})
-		return c.check()
-	}
-	if Now() >= d.want {
-		return ErrTimeout
-	}
-	d.armed = d.want
-	set(Wall(d.want))
-	return c.check()
-}

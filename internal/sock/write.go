@@ -34,14 +34,14 @@ func (c *Conn) WriteAll(a, b, d []byte) error {
 
 func (c *Conn) flush() error {
 	for {
-		if err := c.armWrite(); err != nil {
+		if err := c.wd.arm(c.nc.SetWriteDeadline); err != nil {
 			return err
 		}
 		c.out.errno = 0
 		err := c.raw.Write(c.out.fn)
 		switch {
 		case err != nil:
-			if err = c.woken(err, &c.wd, c.nc.SetWriteDeadline); err != nil {
+			if err = c.wd.woken(err, c.nc.SetWriteDeadline); err != nil {
 				return err
 			}
 		case c.out.errno != 0:
@@ -70,14 +70,14 @@ func (c *Conn) writePlain(parts ...[]byte) error {
 	defer c.out.parts.clear()
 	for _, p := range parts {
 		for len(p) > 0 {
-			if err := c.armWrite(); err != nil {
+			if err := c.wd.arm(c.nc.SetWriteDeadline); err != nil {
 				return err
 			}
 			n, err := c.nc.Write(p)
 			if p = p[n:]; err == nil {
 				continue
 			}
-			if err = c.woken(err, &c.wd, c.nc.SetWriteDeadline); err != nil {
+			if err = c.wd.woken(err, c.nc.SetWriteDeadline); err != nil {
 				return err
 			}
 		}

@@ -59,10 +59,38 @@ type Exchange struct {
 	// Scratch is memory for values that live as long as the exchange.
 	Scratch []byte
 
-	// Done is called once when the response was written, or cannot be: it
-	// gives the upstream connection back. Nil when there is nothing to do.
-	// complete says that the response's body was read to its end.
-	Done func(complete bool)
+	// Informed is set once a 1xx was passed on: no retry after that.
+	Informed bool
+
+	// Informer passes an informational response (1xx) on to the client. Nil when
+	// the client takes none.
+	Informer Informer
+
+	// Lease is what the response's body is read from; whoever called the
+	// handler ends it when the body was written, or cannot be. Nil when there
+	// is nothing to end.
+	Lease Lease
+}
+
+// Informer writes informational responses (1xx) downstream.
+type Informer interface {
+	// Inform writes ex.Response, which is informational; it may block.
+	Inform(ex *Exchange) error
+}
+
+// Lease is an upstream connection lent to an exchange.
+type Lease interface {
+	// End gives it back. complete says that the response was read and passed
+	// on to its end; otherwise the connection is closed.
+	End(complete bool)
+}
+
+// End ends the lease, if there is one. Calling it again does nothing.
+func (ex *Exchange) End(complete bool) {
+	if lease := ex.Lease; lease != nil {
+		ex.Lease = nil
+		lease.End(complete)
+	}
 }
 
 // Reset makes the exchange ready for the next request; memory is kept.
@@ -78,5 +106,5 @@ func (ex *Exchange) Reset() {
 	ex.BytesReceived, ex.BytesSent = 0, 0
 	ex.Gone.Store(false)
 	ex.Scratch = ex.Scratch[:0]
-	ex.Done = nil
+	ex.Informed, ex.Informer, ex.Lease = false, nil, nil
 }

@@ -17,6 +17,10 @@ type Request struct {
 	// Upgrade is true for a request with Connection: upgrade and an Upgrade
 	// field (RFC 9110 section 7.8); the field itself stays in Header.
 	Upgrade bool
+	// Continue is not nil when the client waits for 100 (Continue) before it
+	// sends the body. It must be called, by the goroutine that serves the
+	// exchange, before Body is read beyond what is Buffered.
+	Continue func() error
 	// Absolute is true when the target came in absolute form (a forward proxy
 	// is meant: HTTP_PROXY).
 	Absolute bool
@@ -36,8 +40,10 @@ type Response struct {
 	// Minor is the upstream's HTTP/1 minor version.
 	Minor byte
 	// Upgraded is true for a 101 or for a 2xx answer to CONNECT: what follows
-	// is bytes, both ways, until one side ends (see Exchange.Tunnel).
+	// is bytes, both ways, until one side ends.
 	Upgraded bool
+	// Close asks that the downstream connection be closed afterwards.
+	Close bool
 }
 
 // Body is the content of a message, as it comes. It is read by one goroutine.
@@ -45,12 +51,15 @@ type Body interface {
 	// Length is the content length, or -1 while it is not known.
 	Length() int64
 	// Buffered gives the next bytes if they are here already, and nil
-	// otherwise; it never blocks.
+	// otherwise; it never blocks. Both it and Next give io.EOF after the last
+	// byte. The slice is borrowed until the next call of Next.
 	Buffered() ([]byte, error)
-	// Next waits for the next bytes. Both give io.EOF after the last byte (and
-	// the trailers, if any, are then in Trailer). The slice is borrowed until
-	// the next call.
+	// Next waits for the next bytes.
 	Next() ([]byte, error)
-	// Trailer is nil, or the trailer fields, complete after io.EOF.
+	// Trailer holds the trailer fields, after io.EOF.
 	Trailer() *Header
+	// Interrupt makes a Next that waits in another goroutine return an error,
+	// and every later one too, until Resume; no byte is lost.
+	Interrupt()
+	Resume()
 }

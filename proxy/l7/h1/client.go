@@ -1,0 +1,180 @@
+package h1
+
+import (
+	"io"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// maxResponseHead is how many bytes a response's head may have (Envoy: HTTP/1
+// takes 80 KiB from upstreams).
+const maxResponseHead = 80 << 10
+
+// maxInformational bounds the 1xx responses before a final one.
+const maxInformational = 16
+
+// Client is the upstream side of one connection: it sends requests and reads
+// their responses, one after the other. It belongs to the exchange it is
+// leased to.
+type Client struct {
+	recv receiver
+	body body
+	crew *Crew
+	pump *pump // of the request under way; nil when it was sent whole
+
+	reuse   bool
+	keepFor time.Duration
+}
+
+// NewClient uses a connection, which stays the caller's to close. Bodies that
+// are not here yet when their request is sent are passed on by the crew.
+func NewClient(conn *sock.Conn, crew *Crew) *Client {
+	c := &Client{crew: crew}
+	c.recv.conn = conn
+	c.recv.cur = &c.recv.head
+	return c
+}
+
+// Conn is the connection.
+func (c *Client) Conn() *sock.Conn { return c.recv.conn }
+
+// Request is what Send sends.
+type Request struct {
+	// Head is the request; its Body is not read.
+	Head *l7.Request
+	// Whole is the whole body, when it is here; Body what comes, otherwise.
+	Whole []byte
+	Body  l7.Body
+	// Idle bounds each read of the request's body and each write; Sent is
+	// called by another goroutine when the last byte of Body was written.
+	Idle time.Duration
+	Sent func()
+}
+
+// Send sends a request and waits for the first bytes of its answer, until the
+// deadline set by ReadBy on Conn. wrote tells whether any byte may have
+// reached the peer: false makes a retry safe for every request.
+//
+// A body that is not here yet is passed on by a second goroutine, which ends
+// when it has been sent, or by Abort.
+func (c *Client) Send(r *Request) (wrote bool, err error) {
+	c.recv.next()
+	out := takeOutput()
+	chunked := r.Body != nil && r.Body.Length() < 0
+	out.b = appendRequest(out.b, r.Head, chunked)
+	if r.Body == nil {
+		_, wrote, err = c.recv.conn.Send(out.b, r.Whole, &c.recv.head)
+		out.release()
+		return wrote, err
+	}
+	if err := c.recv.conn.Quiet(); err != nil {
+		out.release()
+		return false, sock.ErrStale
+	}
+	c.pump = c.crew.start(c.recv.conn, out, chunked, r)
+	_, err = c.recv.conn.Fill(&c.recv.head)
+	return true, err
+}
+
+// ReadResponse reads the response's head into ex.Response, passing 1xx ones on
+// to ex.Informer. io.EOF and io.ErrUnexpectedEOF say that the peer closed
+// before a whole head; an *Error that it broke the protocol.
+func (c *Client) ReadResponse(ex *l7.Exchange) error {
+	c.reuse = false
+	resp := &ex.Response
+	for range maxInformational {
+		resp.Header.Reset()
+		head, err := c.recv.readHead(maxResponseHead)
+		if err != nil {
+			return err
+		}
+		f, err := parseResponse(head, resp)
+		if err != nil {
+			return err
+		}
+		c.recv.cur.Consume(len(head))
+		if resp.Status >= 200 || resp.Status == 101 {
+			return c.begin(ex, f)
+		}
+		if resp.Status != 100 && ex.Informer != nil {
+			if err := ex.Informer.Inform(ex); err != nil {
+				return err
+			}
+			ex.Informed = true
+		}
+	}
+	return malformed("too many informational responses")
+}
+
+// begin makes the response's body ready (RFC 9112 6.3).
+func (c *Client) begin(ex *l7.Exchange, f framing) error {
+	resp := &ex.Response
+	switch {
+	case resp.Status == 101:
+		if !ex.Request.Upgrade {
+			return malformed("101 to a request that asked for no upgrade")
+		}
+		resp.Upgraded, resp.Body = true, l7.Empty
+		return nil
+	case bodiless(resp.Status, ex.Request.Method):
+		c.body.begin(&c.recv, frameNone, 0)
+	case f.chunked:
+		c.body.begin(&c.recv, frameChunked, -1)
+	case f.length >= 0:
+		c.body.begin(&c.recv, frameLength, f.length)
+	default:
+		c.body.begin(&c.recv, frameClose, -1)
+	}
+	c.reuse = c.body.frame != frameClose && !f.close && (resp.Minor == 1 || f.keepAlive)
+	c.keepFor = time.Duration(f.keepFor) * time.Second
+	resp.Body = &c.body
+	return nil
+}
+
+// Bound bounds the reading of the response's body: all of it, and each silence.
+func (c *Client) Bound(by, idle time.Duration) {
+	c.body.by.Store(int64(by))
+	c.body.idle = idle
+}
+
+// Sent tells whether the request's body was sent to its end; sent counts what
+// was sent by the second goroutine.
+func (c *Client) Sent() (n uint64, whole bool) {
+	if c.pump == nil {
+		return 0, true
+	}
+	return c.pump.sent()
+}
+
+// Finish ends the exchange: it stops the body's goroutine if it still runs
+// (which closes the connection) and gives memory back. It tells whether the
+// connection can take another request.
+func (c *Client) Finish(complete bool) (reusable bool, pumped uint64) {
+	reusable = complete && c.reuse && c.body.ended() && len(c.recv.buffered()) == 0
+	if p := c.pump; p != nil {
+		c.pump = nil
+		n, whole := p.sent()
+		if !whole {
+			reusable = false
+			n = p.abort(c.recv.conn)
+		}
+		pumped = n
+		p.release()
+	}
+	c.recv.release()
+	c.recv.cur = &c.recv.head
+	return reusable, pumped
+}
+
+// KeepFor is how long the peer said that it keeps an idle connection; 0 when
+// it said nothing.
+func (c *Client) KeepFor() time.Duration { return c.keepFor }
+
+// Early gives the bytes that came behind a 101; they belong to the tunnel.
+func (c *Client) Early() []byte { return c.recv.buffered() }
+
+// IsPeerClose tells that an error of Send or ReadResponse is the peer's
+// closing of the connection, by FIN or RST.
+func IsPeerClose(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }

@@ -1,0 +1,164 @@
+package h1
+
+import (
+	"bytes"
+
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// parseRequest takes a whole head apart. One empty line before the request
+// line is passed over (RFC 9112 2.2).
+func parseRequest(head []byte, req *l7.Request) (framing, error) {
+	if head[0] == '\r' {
+		head = head[2:]
+	}
+	end := bytes.IndexByte(head, '\n')
+	if err := parseRequestLine(head[:end-1], req); err != nil {
+		return framing{}, err
+	}
+	f, err := parseFields(head[end+1:], &req.Header, req.Minor)
+	if err != nil {
+		return f, err
+	}
+	if err := findAuthority(req, f); err != nil {
+		return f, err
+	}
+	req.Upgrade = f.upgrade && f.hasUpgrade && req.Minor == 1
+	if !req.Upgrade {
+		req.Header.Remove(l7.NameUpgrade)
+	}
+	req.Header.Remove(l7.NameExpect)
+	dropHopByHop(&req.Header)
+	return f, nil
+}
+
+// parseRequestLine reads method SP target SP version, one blank each.
+func parseRequestLine(line []byte, req *l7.Request) error {
+	sp := bytes.IndexByte(line, ' ')
+	if sp <= 0 {
+		return errRequestLine
+	}
+	if req.Method = line[:sp]; !all(req.Method, tokenByte) {
+		return errMethod
+	}
+	line = line[sp+1:]
+	sp = bytes.IndexByte(line, ' ')
+	if sp <= 0 {
+		return errRequestLine
+	}
+	if req.Target = line[:sp]; !all(req.Target, targetByte) {
+		return errTarget
+	}
+	minor, err := parseVersion(line[sp+1:])
+	req.Minor = minor
+	return err
+}
+
+// parseVersion takes HTTP/1.0 and HTTP/1.1 and nothing else.
+func parseVersion(b []byte) (minor byte, err error) {
+	if len(b) != 8 || string(b[:5]) != "HTTP/" || b[6] != '.' ||
+		b[5] < '0' || b[5] > '9' || b[7] < '0' || b[7] > '9' {
+		return 0, errRequestLine
+	}
+	if b[5] != '1' || b[7] > '1' {
+		return 0, errVersion
+	}
+	return b[7] - '0', nil
+}
+
+// findAuthority says whom the request is for, by the four forms of a target
+// (RFC 9112 3.2). An absolute form overrides Host, which is rewritten.
+//
+// A request without Host is refused, but for HTTP/1.0, where old health
+// checkers leave it out; it then has an empty authority, which only an ingress
+// chain routes. (Envoy refuses HTTP/1.0 as a whole unless told otherwise.)
+func findAuthority(req *l7.Request, f framing) error {
+	if f.hosts > 1 {
+		return errHosts
+	}
+	host := req.Header.Find(l7.NameHost)
+	if host != nil {
+		req.Authority = host.Value
+	} else if req.Minor > 0 {
+		return errNoHost
+	}
+	switch {
+	case req.IsConnect():
+		req.Authority, req.Target = req.Target, nil
+	case req.Target[0] == '/':
+	case string(req.Target) == "*":
+		if string(req.Method) != "OPTIONS" {
+			return errTarget
+		}
+	default:
+		if err := splitAbsolute(req); err != nil {
+			return err
+		}
+		if host != nil {
+			host.Value = req.Authority
+		}
+	}
+	if !validHost(req.Authority) {
+		return errHost
+	}
+	return nil
+}
+
+// splitAbsolute takes "http://authority/path" apart.
+func splitAbsolute(req *l7.Request) error {
+	const scheme = "http://"
+	t := req.Target
+	if len(t) <= len(scheme) || !l7.EqualFold(t[:len(scheme)], scheme) {
+		return errTarget
+	}
+	t = t[len(scheme):]
+	end := bytes.IndexAny(t, "/?#")
+	switch {
+	case end < 0:
+		req.Authority, req.Target = t, slash
+	case t[end] == '/':
+		req.Authority, req.Target = t[:end], t[end:]
+	default: // "http://host?query": an empty path cannot be sent on as it is
+		return errTarget
+	}
+	if len(req.Authority) == 0 || bytes.IndexByte(req.Authority, '@') >= 0 {
+		return errTarget
+	}
+	req.Absolute = true
+	return nil
+}
+
+var slash = []byte("/")
+
+// validHost takes what RFC 3986 allows as host and port, without user
+// information; empty is allowed (RFC 9110 7.2).
+func validHost(b []byte) bool {
+	if !all(b, hostByte) {
+		return false
+	}
+	colon := bytes.LastIndexByte(b, ':')
+	bracket := bytes.LastIndexByte(b, ']')
+	switch {
+	case bracket >= 0:
+		if b[0] != '[' || bytes.Count(b, openBracket) != 1 || bytes.IndexByte(b, ']') != bracket {
+			return false
+		}
+		if colon < bracket {
+			return bracket == len(b)-1
+		}
+		if colon != bracket+1 {
+			return false
+		}
+	case bytes.IndexByte(b, '[') >= 0:
+		return false
+	case bytes.IndexByte(b, ':') != colon:
+		return false
+	}
+	if colon < 0 {
+		return true
+	}
+	port, ok := parseLength(b[colon+1:])
+	return len(b) == colon+1 || ok && port <= 65535
+}
+
+var openBracket = []byte("[")
