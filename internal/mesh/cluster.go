@@ -90,8 +90,18 @@ type OutlierDetection struct {
 	Origin               Origin
 }
 
-// ClientTLS is what a client policy demands of connections to a cluster.
+// ClientTLS is what a client policy demands of connections to a cluster
+// (App Mesh 2.12). It is compiled and not done yet: see Cluster.Refuse.
 type ClientTLS struct {
+	// Enforce is false when TLS is spoken only because the server demands it.
 	Enforce bool
-	Origin  Origin
+	// Certificate is sent when the server asks for one; zero is none.
+	Certificate Certificate
+	// Trust is nil without a policy: the server's certificate is judged by
+	// its own kind.
+	Trust *Trust
+	// Names are the subject alternative names accepted; none: the discovery
+	// name.
+	Names  []string
+	Origin Origin
 }

@@ -49,6 +49,8 @@ type Finding struct {
 	Resource string
 	// Field is the path inside the resource, like "weightedTargets[1].virtualNode".
 	Field string
+	// Value is what stands there, where that helps; may be empty.
+	Value string
 	// Message says what is the matter.
 	Message string
 	// Hint says what to do, or what may have been meant; may be empty.

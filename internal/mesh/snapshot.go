@@ -145,6 +145,8 @@ type Listener struct {
 	VirtualHosts []VirtualHost
 	// Targets share the connections of a TCP chain by weight.
 	Targets []Target
+	// TLS is what an ingress listener says about TLS; nil: nothing.
+	TLS *ServerTLS
 	// IdleTimeout closes a TCP connection without bytes; 0 never.
 	IdleTimeout Timeout
 	// Refuse, when not empty, says why every connection is closed instead of

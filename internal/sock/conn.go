@@ -23,11 +23,14 @@ type Conn struct {
 
 	remote, local netip.AddrPort
 
-	in  reading
-	out writing
+	in    reading
+	out   writing
+	aside []byte // peeked and not yet read; for a net.Conn that is no socket
 
 	rd, wd deadline
 	closed atomic.Bool
+
+	rx, tx uint64
 }
 
 // reading is what the read callback works on; it lives in the Conn so that no
@@ -36,7 +39,6 @@ type reading struct {
 	fn    func(fd uintptr) bool
 	buf   *Buffer
 	p     []byte // used in place of buf by Read
-	send  [2][]byte
 	step  sendStep
 	n     int
 	errno syscall.Errno
@@ -106,10 +108,15 @@ func (c *Conn) read() (int, error) {
 		case c.in.n == 0:
 			return 0, io.EOF
 		default:
+			c.rx += uint64(c.in.n)
 			return c.in.n, nil
 		}
 	}
 }
+
+// Traffic is how many bytes were read and written so far. It must not be
+// called while anybody reads or writes.
+func (c *Conn) Traffic() (rx, tx uint64) { return c.rx, c.tx }
 
 // onReadable runs inside the poller's lock on the descriptor's read side:
 // it must not block, and false parks the goroutine.
@@ -143,12 +150,22 @@ func (c *Conn) fillPlain(b *Buffer) (int, error) {
 }
 
 func (c *Conn) readPlain(p []byte) (int, error) {
+	if len(c.aside) > 0 {
+		n := copy(p, c.aside)
+		c.aside = c.aside[n:]
+		return n, nil
+	}
+	return c.readMore(p)
+}
+
+func (c *Conn) readMore(p []byte) (int, error) {
 	for {
 		if err := c.rd.arm(c.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 		n, err := c.nc.Read(p)
 		if n > 0 || err == nil {
+			c.rx += uint64(n)
 			return n, nil
 		}
 		if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {

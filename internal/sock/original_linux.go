@@ -49,17 +49,18 @@ func bigEndian(port uint16) uint16 {
 }
 
 // PeerGone tells that the peer has sent a FIN or an RST, also when bytes wait
-// unread before it (TCP_INFO: the state has left ESTABLISHED). It never blocks.
+// unread before it (TCP_INFO: the state is past the peer's FIN; our own does not
+// count). It never blocks.
 func (c *Conn) PeerGone() bool {
 	if c.raw == nil {
 		return false
 	}
-	const established = 1 // TCP_ESTABLISHED
+	const established, finWait1, finWait2 = 1, 4, 5 // TCP_ESTABLISHED ...
 	state := byte(established)
 	err := c.raw.Control(func(fd uintptr) {
 		getsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&state), 1)
 	})
-	return err != nil || state != established
+	return err != nil || state != established && state != finWait1 && state != finWait2
 }
 
 func getsockopt(fd uintptr, level, name int, p unsafe.Pointer, size uintptr) syscall.Errno {

@@ -62,6 +62,7 @@ func (c *Conn) onWritable(fd uintptr) bool {
 			return true
 		}
 		c.out.parts.advance(n)
+		c.tx += uint64(n)
 	}
 	return true
 }
@@ -74,6 +75,7 @@ func (c *Conn) writePlain(parts ...[]byte) error {
 				return err
 			}
 			n, err := c.nc.Write(p)
+			c.tx += uint64(n)
 			if p = p[n:]; err == nil {
 				continue
 			}
@@ -156,6 +158,7 @@ func (c *Conn) onSend(fd uintptr) bool {
 			return true
 		}
 		c.out.parts.advance(n)
+		c.tx += uint64(n)
 	}
 	c.in.step = sendIdle
 	return false

@@ -42,13 +42,24 @@ type Record struct {
 	Upstream netip.AddrPort
 	// Downstream is the peer, Local the address it wanted to reach.
 	Downstream, Local netip.AddrPort
+	// UpstreamLocal is our own address on the upstream connection; invalid
+	// when there was none or it is not known.
+	UpstreamLocal netip.AddrPort
 	// Attempts counts upstream attempts.
 	Attempts int
+	// RequestDuration is from the first byte of the request to its last, 0
+	// when the last never came or nobody measured.
+	RequestDuration time.Duration
+	// ConnectionID tells downstream connections apart; 0 is unknown.
+	ConnectionID uint64
+	// Termination says why the connection itself was ended (Envoy:
+	// CONNECTION_TERMINATION_DETAILS); empty when nothing is to be said.
+	Termination string
 	// ServerName is the TLS server name seen on a pass-through connection.
 	ServerName string
 	// Request and Response look up headers by lower-case name; nil for TCP,
-	// Response also when there was none.
-	Request, Response Fields
+	// Response and Trailer also when there was none.
+	Request, Response, Trailer Fields
 }
 
 // Fields looks up a header field; several values are joined by ",".

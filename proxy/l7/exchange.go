@@ -24,7 +24,7 @@ func Chain(last Handler, stages ...Stage) Handler {
 }
 
 // Exchange is one request and its response. It belongs to the goroutine that
-// serves it, but for Gone, and is reused for the next on its connection.
+// serves it and is reused for the next on its connection.
 type Exchange struct {
 	Request  Request
 	Response Response
@@ -52,9 +52,8 @@ type Exchange struct {
 
 	BytesReceived, BytesSent uint64
 
-	// Gone is set (by another goroutine) when the downstream peer has left;
-	// everything that waits for an upstream watches it.
-	Gone atomic.Bool
+	// Peer is the downstream connection, for whoever waits on its behalf.
+	Peer *Peer
 
 	// Scratch is memory for values that live as long as the exchange.
 	Scratch []byte
@@ -70,6 +69,32 @@ type Exchange struct {
 	// handler ends it when the body was written, or cannot be. Nil when there
 	// is nothing to end.
 	Lease Lease
+}
+
+// Peer is a downstream connection as those see it who wait on its behalf. Once
+// the client has gone it stays gone.
+type Peer struct {
+	gone   atomic.Bool
+	waiter atomic.Pointer[Waiter]
+}
+
+// Waiter can be woken to look at Peer.Gone again.
+type Waiter struct{ Wake func() }
+
+// Gone is raised when the client has left; everything that waits for an
+// upstream watches it.
+func (p *Peer) Gone() *atomic.Bool { return &p.gone }
+
+// Wait says whom to wake when the client leaves; nil for nobody. A waiter that
+// has passed on to somebody else may still be woken: it just looks again.
+func (p *Peer) Wait(w *Waiter) { p.waiter.Store(w) }
+
+// Leave raises Gone and wakes who waits. Any goroutine may call it.
+func (p *Peer) Leave() {
+	p.gone.Store(true)
+	if w := p.waiter.Load(); w != nil {
+		w.Wake()
+	}
 }
 
 // Informer writes informational responses (1xx) downstream.
@@ -104,7 +129,6 @@ func (ex *Exchange) Reset() {
 	ex.Route, ex.Cluster, ex.Upstream, ex.Attempts = "", "", netip.AddrPort{}, 0
 	ex.UpstreamTime = -1
 	ex.BytesReceived, ex.BytesSent = 0, 0
-	ex.Gone.Store(false)
 	ex.Scratch = ex.Scratch[:0]
 	ex.Informed, ex.Informer, ex.Lease = false, nil, nil
 }

@@ -34,6 +34,16 @@ const (
 
 // ClassifyName gives the Name of a field name in any case.
 func ClassifyName(b []byte) Name {
+	if n := byLength(b); n != NameOther {
+		return n
+	}
+	if len(b) > 8 && b[0]|0x20 == 'x' && EqualFold(b[:8], "x-envoy-") {
+		return NameXEnvoy
+	}
+	return NameOther
+}
+
+func byLength(b []byte) Name {
 	switch len(b) {
 	case 2:
 		return known(b, "te", NameTE)
@@ -74,9 +84,7 @@ func ClassifyName(b []byte) Name {
 		case 'c':
 			return known(b, "content-type", NameContentType)
 		case 'x':
-			if n := known(b, "x-request-id", NameXRequestID); n != NameOther {
-				return n
-			}
+			return known(b, "x-request-id", NameXRequestID)
 		case 'g':
 			return known(b, "grpc-message", NameGRPCMessage)
 		}
@@ -88,12 +96,7 @@ func ClassifyName(b []byte) Name {
 			return known(b, "http2-settings", NameHTTP2Settings)
 		}
 	case 15:
-		switch b[0] | 0x20 {
-		case 'x':
-			if n := known(b, "x-forwarded-for", NameXForwardedFor); n != NameOther {
-				return n
-			}
-		}
+		return known(b, "x-forwarded-for", NameXForwardedFor)
 	case 16:
 		return known(b, "proxy-connection", NameProxyConnection)
 	case 17:
@@ -101,19 +104,12 @@ func ClassifyName(b []byte) Name {
 		case 't':
 			return known(b, "transfer-encoding", NameTransferEncoding)
 		case 'x':
-			if n := known(b, "x-forwarded-proto", NameXForwardedProto); n != NameOther {
-				return n
-			}
+			return known(b, "x-forwarded-proto", NameXForwardedProto)
 		}
 	case 18:
 		return known(b, "proxy-authenticate", NameProxyAuthenticate)
 	case 19:
-		if b[0]|0x20 == 'p' {
-			return known(b, "proxy-authorization", NameProxyAuthorization)
-		}
-	}
-	if len(b) > 8 && b[0]|0x20 == 'x' && EqualFold(b[:8], "x-envoy-") {
-		return NameXEnvoy
+		return known(b, "proxy-authorization", NameProxyAuthorization)
 	}
 	return NameOther
 }

@@ -1,6 +1,8 @@
 package h1
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -78,6 +80,9 @@ func (c *Client) Send(r *Request) (wrote bool, err error) {
 	return true, err
 }
 
+// ErrInform says that an informational response could not be passed on.
+var ErrInform = errors.New("writing an informational response downstream")
+
 // ReadResponse reads the response's head into ex.Response, passing 1xx ones on
 // to ex.Informer. io.EOF and io.ErrUnexpectedEOF say that the peer closed
 // before a whole head; an *Error that it broke the protocol.
@@ -100,7 +105,7 @@ func (c *Client) ReadResponse(ex *l7.Exchange) error {
 		}
 		if resp.Status != 100 && ex.Informer != nil {
 			if err := ex.Informer.Inform(ex); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", ErrInform, err)
 			}
 			ex.Informed = true
 		}
@@ -133,11 +138,16 @@ func (c *Client) begin(ex *l7.Exchange, f framing) error {
 	return nil
 }
 
-// Bound bounds the reading of the response's body: all of it, and each silence.
-func (c *Client) Bound(by, idle time.Duration) {
-	c.body.by.Store(int64(by))
-	c.body.idle = idle
-}
+// Started bounds the reading of the whole response's body; another goroutine
+// may call it, and must call Wake on Conn.
+func (c *Client) Started(by time.Duration) { c.body.by.Store(int64(by)) }
+
+// Silence bounds each read of the response's body.
+func (c *Client) Silence(idle time.Duration) { c.body.idle = idle }
+
+// BodyBroke tells, after Send or ReadResponse failed, that they did because
+// the request's body could not be read to its end.
+func (c *Client) BodyBroke() bool { return c.pump != nil && c.pump.broke.Load() }
 
 // Sent tells whether the request's body was sent to its end; sent counts what
 // was sent by the second goroutine.

@@ -2,6 +2,7 @@ package h1
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -17,6 +18,8 @@ type pump struct {
 	err  error
 	done chan struct{} // one token when the body was sent or broke off
 	over bool          // the token was taken
+	// broke is set before the connection is closed because the body ended early.
+	broke atomic.Bool
 }
 
 // start writes the head in out, which it owns from then on, and the body.
@@ -24,6 +27,7 @@ func (c *Crew) start(conn *sock.Conn, out *output, chunked bool, r *Request) *pu
 	p := pumps.Get().(*pump)
 	p.copier = copier{conn: conn, out: out, chunked: chunked, idle: r.Idle}
 	p.body, p.call, p.err, p.over = r.Body, r.Sent, nil, false
+	p.broke.Store(false)
 	c.run(p)
 	return p
 }
@@ -41,6 +45,7 @@ func (p *pump) work() {
 		p.call()
 	} else if p.err != nil && readErr != nil {
 		// The client broke off: nobody waits for an answer to half a request.
+		p.broke.Store(true)
 		p.conn.Close()
 	}
 	p.done <- struct{}{}

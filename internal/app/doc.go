@@ -1,0 +1,13 @@
+// Package app assembles the process: what is made, in which order, and how it
+// ends. It reads like a wiring diagram; the work is done elsewhere.
+//
+//	main.go       the subcommands
+//	run.go        outrider run: from flags to LIVE
+//	sidecar.go    the parts of a running sidecar and their wires
+//	stop.go       signals: drain, stop, reopen
+//	reload.go     changed documents
+//	summary.go    what is printed at start
+//	page.go       what the admin page is told
+//	validate.go   outrider validate        health.go  outrider health
+//	iptables.go   outrider iptables
+package app

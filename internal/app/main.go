@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// Exit codes of all subcommands.
+const (
+	ExitFine        = 0
+	ExitFindings    = 1 // the documents, or what was asked, are not fine
+	ExitUsage       = 2
+	ExitEnvironment = 3 // a port is taken, a privilege or a program is missing
+)
+
+// Process is what the process was given.
+type Process struct {
+	Args           []string // without the program's name
+	Environ        []string
+	Stdout, Stderr io.Writer
+}
+
+// Getenv looks a variable up.
+func (p *Process) Getenv(name string) string {
+	for _, kv := range p.Environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+const usage = `outrider is a sidecar data plane that runs App Mesh definitions.
+
+usage:
+  outrider run       [flags]          start the sidecar (see: outrider run --help)
+  outrider validate  [flags] PATH...  check documents
+  outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
+  outrider iptables  print|apply|remove [flags]
+  outrider version
+
+exit codes: 0 fine, 1 findings, 2 usage, 3 environment
+`
+
+// Main runs a subcommand and gives the exit code.
+func Main(ctx context.Context, p *Process) int {
+	name, args := "", p.Args
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	switch name {
+	case "run":
+		return run(ctx, p, args)
+	case "validate":
+		return validate(p, args)
+	case "health":
+		return health(ctx, p, args)
+	case "iptables":
+		return iptablesCommand(ctx, p, args)
+	case "version", "--version":
+		fmt.Fprintf(p.Stdout, "outrider %s %s %s/%s\n", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return ExitFine
+	case "help", "--help", "-h":
+		fmt.Fprint(p.Stdout, usage)
+		return ExitFine
+	case "":
+		fmt.Fprint(p.Stderr, usage)
+		return ExitUsage
+	}
+	fmt.Fprintf(p.Stderr, "outrider: no such command %q\n\n%s", name, usage)
+	return ExitUsage
+}
+
+// Version is the version the binary was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// parseFlags parses a subcommand's flags. done says that the exit code is
+// settled: help was asked for, or the flags are wrong.
+func parseFlags(p *Process, fs *flag.FlagSet, args []string) (code int, done bool) {
+	fs.SetOutput(p.Stderr)
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitFine, true
+	case err != nil:
+		return ExitUsage, true
+	}
+	return ExitFine, false
+}
+
+// OS is the process as the operating system started it.
+func OS() *Process {
+	return &Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}
+}

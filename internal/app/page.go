@@ -1,0 +1,138 @@
+package app
+
+import (
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/outrider-mesh/outrider/admin"
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/telemetry"
+)
+
+// page is what the admin page is told and may do.
+func (s *sidecar) page() admin.Config {
+	remote := admin.RemoteStats
+	if s.cfg.Admin.Open.V {
+		remote = admin.RemoteAll
+	}
+	return admin.Config{
+		Info: admin.Info{
+			Version:     admin.BuildVersion(Version()),
+			NodeID:      s.cfg.Resource.NodeID.V,
+			NodeCluster: s.cfg.Resource.Cluster.V,
+			Started:     time.Now(),
+			Concurrency: runtime.GOMAXPROCS(0),
+			ConfigPath:  strings.Join(s.cfg.Documents.Paths.V, ","),
+			LogLevel:    s.cfg.Log.Level.V.String(),
+			LogFormat:   s.cfg.Log.Format.V.String(),
+			DrainTime:   s.cfg.Drain.Time.V,
+		},
+		Remote:     remote,
+		Engine:     engine{s},
+		Stats:      s.stats,
+		Metrics:    telemetry.NewExposition(s.stats),
+		Logs:       s.log,
+		Controls:   controls{s, new(sync.Once)},
+		Snapshot:   s.live.Current,
+		ReopenLogs: s.live.ReopenLogs,
+	}
+}
+
+// engine shows the admin page what serves traffic.
+type engine struct{ *sidecar }
+
+// State is Envoy's word for how far the process is.
+func (e engine) State() admin.State {
+	switch snap, _ := e.live.Current(); {
+	case snap == nil:
+		return admin.PreInitializing
+	case !e.initialized.Load():
+		return admin.Initializing
+	case e.draining.Load() || e.unhealthy.Load():
+		return admin.Draining
+	}
+	return admin.Live
+}
+
+// Listeners are the two ports, under App Mesh's names.
+func (e engine) Listeners() (listeners []admin.Listener) {
+	for _, d := range []mesh.Direction{mesh.Ingress, mesh.Egress} {
+		if addrs := e.server.Addrs(d); len(addrs) > 0 {
+			listeners = append(listeners, admin.Listener{
+				Name:      "lds_" + d.String() + "_0.0.0.0_" + strconv.Itoa(int(addrs[0].Port())),
+				Addresses: addrs,
+				Egress:    d == mesh.Egress,
+			})
+		}
+	}
+	return listeners
+}
+
+// Clusters are those of the snapshot, with their endpoints at this moment.
+func (e engine) Clusters() (clusters []admin.Cluster) {
+	e.manager.RefreshGauges()
+	snap, _ := e.live.Current()
+	if snap == nil {
+		return nil
+	}
+	for _, spec := range snap.Clusters {
+		c := e.manager.Cluster(spec.Name)
+		if c == nil {
+			continue
+		}
+		shown := admin.Cluster{Name: spec.Name, Limits: spec.Limits}
+		for _, ep := range c.Members().Endpoints {
+			cells := &ep.Cells
+			shown.Endpoints = append(shown.Endpoints, admin.Endpoint{
+				Address:  ep.Addr(),
+				Hostname: hostname(spec),
+				Connections: admin.EndpointConnections{
+					Active:      uint64(max(cells.CxActive.Value(), 0)),
+					ConnectFail: cells.CxConnectFail.Value(),
+					Total:       cells.CxTotal.Value(),
+				},
+				Requests: admin.EndpointRequests{
+					Active:  uint64(max(cells.RqActive.Value(), 0)),
+					Error:   cells.RqError.Value(),
+					Success: cells.RqSuccess.Value(),
+					Timeout: cells.RqTimeout.Value(),
+					Total:   cells.RqTotal.Value(),
+				},
+			})
+		}
+		clusters = append(clusters, shown)
+	}
+	return clusters
+}
+
+// hostname is the name the endpoints were found by; none for addresses.
+func hostname(spec *mesh.Cluster) string {
+	if _, err := netip.ParseAddr(spec.Discovery.Host); err == nil {
+		return ""
+	}
+	return spec.Discovery.Host
+}
+
+func (s *sidecar) connections() int64 { return s.server.Connections() }
+
+// controls carries out what the admin page is asked to change.
+type controls struct {
+	*sidecar
+	once *sync.Once
+}
+
+// SetHealthy is /healthcheck/fail and /healthcheck/ok.
+func (c controls) SetHealthy(healthy bool) {
+	c.unhealthy.Store(!healthy)
+	c.server.Fail(!healthy)
+}
+
+// Drain is /drain_listeners.
+func (c controls) Drain(d admin.Drain) { c.drainPorts(d.Graceful, d.InboundOnly, d.SkipExit) }
+
+// Quit is /quitquitquit.
+func (c controls) Quit() { c.once.Do(func() { close(c.quit) }) }

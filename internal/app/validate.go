@@ -1,0 +1,59 @@
+package app
+
+import (
+	"flag"
+	"fmt"
+
+	"github.com/outrider-mesh/outrider/internal/appmesh"
+	"github.com/outrider-mesh/outrider/internal/mesh"
+)
+
+// validate checks documents: all of them, or what one node can reach.
+func validate(p *Process, args []string) int {
+	fs := flag.NewFlagSet("outrider validate", flag.ContinueOnError)
+	node := fs.String("node", "", "check what this `resource` reaches: mesh/M/virtualNode/N")
+	strict := fs.Bool("strict", false, "exit 1 on warnings too")
+	format := fs.String("format", "text", "text or json")
+	if code, done := parseFlags(p, fs, args); done {
+		return code
+	}
+	if fs.NArg() == 0 || *format != "text" && *format != "json" {
+		fmt.Fprintln(p.Stderr, "usage: outrider validate [--node RESOURCE] [--strict] [--format text|json] PATH...")
+		return ExitUsage
+	}
+	sources, findings, err := appmesh.ReadPaths(fs.Args())
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "outrider validate:", err)
+		return ExitEnvironment
+	}
+	docs := appmesh.Parse(sources)
+	if *node == "" {
+		findings = append(findings, docs.Check()...)
+	} else {
+		res, err := appmesh.ParseResource(*node)
+		if err != nil {
+			fmt.Fprintln(p.Stderr, "outrider validate:", err)
+			return ExitUsage
+		}
+		_, found := docs.Compile(res, appmesh.Options{})
+		findings = append(findings, found...)
+	}
+	write := appmesh.WriteText
+	if *format == "json" {
+		write = appmesh.WriteJSON
+	}
+	if err := write(p.Stdout, findings, docs.Documents()); err != nil {
+		return ExitEnvironment
+	}
+	return findingsCode(findings, *strict)
+}
+
+// findingsCode is 1 on errors, and with strict on warnings too.
+func findingsCode(findings []mesh.Finding, strict bool) int {
+	for _, f := range findings {
+		if f.Severity == mesh.Error || strict && f.Severity == mesh.Warning {
+			return ExitFindings
+		}
+	}
+	return ExitFine
+}

@@ -1,0 +1,34 @@
+// Package appmesh reads App Mesh documents and compiles what one sidecar must
+// know of them into a mesh.Snapshot.
+//
+// The way of a document, downwards:
+//
+//	source.go      files, directories, globs and inline text become Sources
+//	json.go        a Source becomes values that know their file, line and
+//	yaml.go        column (value.go); JSON and YAML, with every size bounded
+//	frontend.go    values become resources: kind, names, spec. Each document
+//	cli.go         form is one front end; this build has the API's own form
+//	               (requests and describe output) and names the others
+//	loosen.go      the guide's looser spellings become the API's
+//	schema*.go     the seven kinds with all their fields and limits
+//	check.go       a spec is held against its schema; what passes is canonical
+//	documents.go   the index of all resources: Parse, Check
+//	refs_*.go      what only shows between resources: names that lead nowhere,
+//	               ports and protocols that disagree, routes never reached
+//	compile.go     the reach of one node becomes a Snapshot: ingress.go,
+//	egress.go      egress.go, routes.go, clusters.go
+//	watch.go       changed files are noticed
+//
+// The canonical tree (a resource's checked spec) is what the compiler reads:
+// member names spelt as in the API, numbers and booleans parsed, enumerations
+// in the API's case, references cut down from ARNs to names. A further document form
+// (CloudFormation, Kubernetes, Terraform) is a further front end that ends in
+// the same resources and is checked and compiled by the same code.
+//
+// All findings are made once, by Parse, and belong to the resource they are
+// about. Check returns all of them; Compile returns those within the reach of
+// one resource at their severity and the others as warnings.
+//
+// Decisions where the references leave a point open stand beside the code that
+// takes them, marked "Decision:".
+package appmesh

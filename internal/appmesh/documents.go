@@ -1,0 +1,203 @@
+package appmesh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+)
+
+// Documents are all resources of a set of sources, checked and indexed, with
+// everything that was found on the way. They do not change after Parse: Check
+// and Compile may be called at the same time.
+type Documents struct {
+	sources   []string
+	documents int
+	resources []*resource
+	meshes    map[string]*index
+	findings  []finding
+	// unreadable names the sources with an error in their syntax, unreadForms
+	// those in a form that is not read yet.
+	unreadable  []string
+	unreadForms []string
+	suggestions int
+}
+
+// An index finds the resources of one mesh by kind and name. Names are
+// compared exactly, as App Mesh does.
+//
+// Decision: a mesh is its name. Documents of two owners' meshes of one name do
+// not belong side by side, and would clash in cluster names too.
+type index struct {
+	name string
+	of   [kindCount]map[string]*resource
+	// children are routes by router and gateway routes by gateway.
+	routes, gatewayRoutes map[string][]*resource
+	// twins tell Cloud Map services that several nodes share.
+	twins map[string]int
+	// backings are made on demand while Parse runs.
+	backings map[*resource]*backing
+}
+
+// Parse reads, checks and indexes sources. It never fails: what is wrong is a
+// finding.
+func Parse(sources []Source) *Documents {
+	d := &Documents{meshes: make(map[string]*index)}
+	for _, s := range sources {
+		d.sources = append(d.sources, s.Name)
+		d.source(s)
+	}
+	d.nameMeshes()
+	for _, res := range d.resources {
+		c := checker{d, res}
+		c.spec()
+		res.readPorts()
+	}
+	d.index()
+	d.references()
+	return d
+}
+
+// source reads one source. Text that begins like JSON and is not is tried as
+// YAML, which knows comments and values without quotes; if it is neither, the
+// JSON reader's complaint is the better one, unless the first name has no
+// quotes.
+func (d *Documents) source(s Source) {
+	data := bytes.TrimPrefix(s.Data, []byte("\xef\xbb\xbf"))
+	if len(data) > maxSourceBytes {
+		d.broken(s.Name, data, &syntaxError{mesh.Position{File: s.Name}, fmt.Sprintf("larger than %d MiB", maxSourceBytes>>20)})
+		return
+	}
+	var values []*value
+	var err error
+	if first := bytes.TrimLeft(data, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') {
+		values, err = readJSON(s.Name, data)
+		if err != nil {
+			loose, yamlErr := readYAML(s.Name, data)
+			inner := bytes.TrimLeft(first, "{[ \t\r\n")
+			if yamlErr == nil || len(inner) > 0 && inner[0] != '"' {
+				values, err = loose, yamlErr
+			}
+		}
+	} else {
+		values, err = readYAML(s.Name, data)
+	}
+	for _, v := range values {
+		if v.kind != null { // "---" with nothing under it
+			d.document(v)
+		}
+	}
+	if err != nil {
+		d.broken(s.Name, data, err)
+	}
+}
+
+// broken notes a source that cannot be read to its end.
+func (d *Documents) broken(name string, data []byte, err error) {
+	at, msg := mesh.Position{File: name}, err.Error()
+	var syntax *syntaxError
+	if errors.As(err, &syntax) {
+		at, msg = syntax.at, syntax.msg
+	}
+	if f, ok := formOf(data); ok {
+		d.documents++
+		d.unreadForm(f, at)
+		return
+	}
+	d.documents++
+	d.unreadable = append(d.unreadable, name)
+	d.add(finding{text: data, Finding: mesh.Finding{Position: at, Severity: mesh.Error, Message: "cannot be read: " + msg}})
+}
+
+// nameMeshes gives resources without meshName (the CLI takes it as an option
+// too) the mesh of all others. Decision: only if there is exactly one.
+func (d *Documents) nameMeshes() {
+	named := make(map[string]bool)
+	for _, res := range d.resources {
+		if res.mesh != "" {
+			named[res.mesh] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(named))
+	kept := d.resources[:0]
+	for _, res := range d.resources {
+		switch {
+		case res.mesh != "":
+		case len(names) == 1:
+			res.mesh = names[0]
+			d.add(finding{owner: res, Finding: mesh.Finding{Position: res.at, Severity: mesh.Warning, Resource: res.String(),
+				Message: fmt.Sprintf("has no meshName: taken to be of mesh %q, the only one here", names[0]), Hint: `add "meshName"`}})
+		default:
+			hint := `add "meshName"`
+			if len(names) > 1 {
+				hint += ": one of " + strings.Join(names, ", ")
+			}
+			d.add(finding{about: res.spec, Finding: mesh.Finding{Position: res.at, Severity: mesh.Error, Resource: res.String(),
+				Message: "has no meshName", Hint: hint}})
+			continue
+		}
+		kept = append(kept, res)
+	}
+	d.resources = kept
+}
+
+// index sorts resources into their meshes and reports names given twice.
+func (d *Documents) index() {
+	for _, res := range d.resources {
+		ix := d.mesh(res.mesh)
+		switch res.kind {
+		case routeKind:
+			ix.routes[res.parent] = append(ix.routes[res.parent], res)
+		case gatewayRouteKind:
+			ix.gatewayRoutes[res.parent] = append(ix.gatewayRoutes[res.parent], res)
+		}
+		key := res.name
+		if res.parent != "" {
+			key = res.parent + "/" + res.name
+		}
+		first := ix.of[res.kind][key]
+		if first == nil {
+			ix.of[res.kind][key] = res
+			continue
+		}
+		d.add(finding{owner: first, Finding: mesh.Finding{Position: res.at, Severity: mesh.Error, Resource: res.String(),
+			Message: fmt.Sprintf("is defined twice in mesh %q", res.mesh), Hint: "first at " + place(first.at)}})
+	}
+}
+
+func (d *Documents) mesh(name string) *index {
+	ix := d.meshes[name]
+	if ix == nil {
+		ix = &index{name: name, routes: make(map[string][]*resource), gatewayRoutes: make(map[string][]*resource), twins: make(map[string]int), backings: make(map[*resource]*backing)}
+		for i := range ix.of {
+			ix.of[i] = make(map[string]*resource)
+		}
+		d.meshes[name] = ix
+	}
+	return ix
+}
+
+// find is the resource of a kind by name; nil where there is none.
+func (ix *index) find(k kind, name string) *resource {
+	if ix == nil {
+		return nil
+	}
+	return ix.of[k][name]
+}
+
+// Check returns all findings about all resources, ordered by place.
+func (d *Documents) Check() []mesh.Finding { return once(slices.Clone(d.findings)) }
+
+// Resources is how many resources were read.
+func (d *Documents) Resources() int { return len(d.resources) }
+
+// Documents is how many documents were read, those included that became no
+// resource. It is what the closing line of `outrider validate` counts.
+func (d *Documents) Documents() int { return d.documents }
+
+// Sources are the names of what was read, in order.
+func (d *Documents) Sources() []string { return slices.Clone(d.sources) }

@@ -1,0 +1,97 @@
+package appmesh
+
+import "strings"
+
+// The specs of virtual gateway and gateway route (App Mesh 1.6 and 1.7).
+var (
+	gatewayListener = obj(
+		req("portMapping", obj(req("port", port), req("protocol", word("http", "http2", "grpc", "https")))),
+		opt("tls", listenerTLS),
+		opt("healthCheck", healthCheck("http", "http2", "grpc")),
+		opt("connectionPool", union(opt("http", poolHTTP), opt("http2", poolHTTP2), opt("grpc", poolHTTP2))),
+	).ruled(listenerRule)
+
+	gatewaySpec = obj(
+		req("listeners", listOf(gatewayListener, 1, unlimited).ruled(portsDiffer)),
+		opt("backendDefaults", backendDefaults),
+		opt("logging", logging))
+
+	hostnameMatch = union(opt("exact", textOf(1, 253)), opt("suffix", textOf(1, 253))).ruled(hostnameRule)
+
+	enabled = word("ENABLED", "DISABLED")
+
+	hostnameRewrite = obj(req("defaultTargetHostname", enabled))
+
+	gatewayTarget = obj(
+		req("virtualService", obj(req("virtualServiceName", reference()))),
+		opt("port", port))
+
+	gatewayHTTPRoute = obj(
+		req("match", obj(
+			opt("prefix", verbatim(1, unlimited)),
+			opt("path", pathMatch),
+			opt("hostname", hostnameMatch),
+			opt("headers", headers),
+			opt("queryParameters", queryParameters),
+			opt("method", method),
+			opt("port", port)).atMostOne("prefix", "path").ruled(gatewayPathRule)),
+		req("action", obj(
+			req("target", gatewayTarget),
+			opt("rewrite", obj(
+				opt("hostname", hostnameRewrite),
+				opt("prefix", union(opt("defaultPrefix", enabled), opt("value", verbatim(1, 255)))),
+				opt("path", obj(req("exact", verbatim(1, 255))))).atMostOne("prefix", "path").ruled(rewriteRule)))))
+
+	gatewayGRPCRoute = obj(
+		req("match", obj(
+			opt("serviceName", textOf(1, unlimited)),
+			opt("hostname", hostnameMatch),
+			opt("metadata", headers),
+			opt("port", port)).ruled(gatewayServiceRule)),
+		req("action", obj(
+			req("target", gatewayTarget),
+			opt("rewrite", obj(opt("hostname", hostnameRewrite))))))
+
+	gatewayRouteSpec = obj(
+		opt("httpRoute", gatewayHTTPRoute),
+		opt("http2Route", gatewayHTTPRoute),
+		opt("grpcRoute", gatewayGRPCRoute),
+		opt("priority", integer(0, 1000)),
+	).exactlyOne("httpRoute", "http2Route", "grpcRoute")
+)
+
+func hostnameRule(c *checker, v *value, p *path) {
+	for _, name := range []string{"exact", "suffix"} {
+		if host := v.get(name); host != nil && strings.Contains(host.text, ":") {
+			c.failValue(host, p.name(name), "a hostname cannot hold a port", "match.port names the gateway's listener")
+		}
+	}
+}
+
+func gatewayPathRule(c *checker, v *value, p *path) {
+	pathRule(c, v, p)
+	if !v.has("prefix") && !v.has("path") && !v.has("hostname") {
+		c.fail(v.at, p, "needs prefix, path or hostname", "")
+	}
+	if prefix := v.get("prefix"); prefix != nil &&
+		(strings.HasPrefix(prefix.text, "/aws-appmesh") || strings.HasPrefix(prefix.text, "/aws-app-mesh")) {
+		c.failValue(prefix, p.name("prefix"), "is reserved", "")
+	}
+}
+
+func gatewayServiceRule(c *checker, v *value, p *path) {
+	service := v.get("serviceName")
+	if service == nil && !v.has("hostname") {
+		c.fail(v.at, p, "needs serviceName or hostname", "")
+	}
+	if service != nil && (strings.HasPrefix(service.text, "aws.appmesh") || strings.HasPrefix(service.text, "aws.app-mesh")) {
+		c.failValue(service, p.name("serviceName"), "is reserved", "")
+	}
+}
+
+func rewriteRule(c *checker, v *value, p *path) {
+	if prefix := v.get("prefix", "value"); prefix != nil &&
+		(!strings.HasPrefix(prefix.text, "/") || !strings.HasSuffix(prefix.text, "/")) {
+		c.failValue(prefix, p.name("prefix").name("value"), `must begin and end with "/"`, "")
+	}
+}

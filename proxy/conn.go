@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// conn is one accepted connection. Its goroutine serves it from accept to
+// close; others look at begun and raise peer's flag.
+type conn struct {
+	server   *Server
+	listener *listener
+	sock     *sock.Conn
+	peer     l7.Peer
+	wake     l7.Waiter
+
+	// begun is when the exchange under way began; 0 between two.
+	begun atomic.Int64
+	// last is set when the connection may serve one more request and no more.
+	last atomic.Bool
+	born time.Duration
+}
+
+func (c *conn) serve() {
+	c.born = sock.Now()
+	stats := c.listener.stats
+	stats.Counter(lnCxTotal).Inc()
+	stats.Gauge(lnCxActive).Inc()
+	if c.listener.bind.Direction == mesh.Ingress {
+		c.serveIngress()
+	} else {
+		c.serveEgress()
+	}
+	c.sock.Close()
+	c.server.mu.Lock()
+	delete(c.server.conns, c)
+	c.server.mu.Unlock()
+	stats.Gauge(lnCxActive).Dec()
+	stats.Counter(lnCxDestroy).Inc()
+	stats.Histogram(lnCxLength).Observe(uint64((sock.Now() - c.born) / time.Microsecond))
+}
+
+// serveIngress serves a connection of the ingress port: the chain is that of
+// the node's listener on the port the caller dialed (App Mesh 2.2).
+func (c *conn) serveIngress() {
+	routing := c.server.Routing()
+	dst, redirected := c.sock.OriginalDst()
+	if !redirected {
+		c.serveDirectIngress(routing)
+		return
+	}
+	ch := routing.inbound[dst.Port()]
+	if ch == nil {
+		c.refuse(dst, "no listener of this node has the port")
+		return
+	}
+	c.serveChain(ch, dst)
+}
+
+// serveDirectIngress serves a connection made straight to the ingress port: it
+// goes to the node's only listener, or to the one that its Host's port names.
+func (c *conn) serveDirectIngress(routing *Routing) {
+	if ch := routing.onlyInbound; ch != nil {
+		c.serveChain(ch, c.sock.Local())
+		return
+	}
+	for _, ch := range routing.inbound {
+		if ch.spec.Protocol != mesh.TCP {
+			c.serveHTTP(httpConn{conn: c, find: byHostPort, local: c.sock.Local()})
+			return
+		}
+	}
+	c.refuse(c.sock.Local(), "nothing says which listener a direct connection is for")
+}
+
+// serveChain serves a connection whose chain is known.
+func (c *conn) serveChain(ch *chain, dst netip.AddrPort) {
+	if c.debug() {
+		c.server.Log.Debug("chain", component("conn"), "peer", c.sock.Remote(), "destination", dst, "chain", ch.spec.RouteName())
+	}
+	switch {
+	case ch.spec.Refuse != "":
+		c.refuse(dst, ch.spec.Refuse)
+	case ch.spec.Protocol == mesh.TCP:
+		c.serveTCP(ch, dst)
+	default:
+		c.serveHTTP(httpConn{conn: c, chain: ch, routing: c.server.Routing(), find: byPort, local: dst})
+	}
+}
+
+// refuse closes a connection that no chain takes (Envoy: no matching filter
+// chain found).
+func (c *conn) refuse(dst netip.AddrPort, why string) {
+	c.listener.stats.Counter(lnNoChain).Inc()
+	c.server.Log.Debug("closing connection: no matching filter chain found", component("conn"),
+		"peer", c.sock.Remote(), "destination", dst, "why", why)
+	c.logRefused(dst)
+}
+
+// hurry makes a connection that waits for a request end, and one that is at
+// work end after it. One that has been here less than a moment may still send
+// its first request.
+func (c *conn) hurry() {
+	c.last.Store(true)
+	c.sock.Wake()
+}
+
+func (c *conn) debug() bool { return c.server.Log.Enabled(context.Background(), slog.LevelDebug) }
+
+func component(name string) slog.Attr { return slog.String("component", name) }

@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l4"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/upstream"
+)
+
+// upgrade writes the answer to an upgrade and relays bytes both ways until one
+// side ends. The stream idle timeout goes on; the route's timeout does not.
+func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
+	lease, ok := ex.Lease.(interface {
+		Hijack() (*sock.Conn, []byte)
+	})
+	if !ok {
+		return false
+	}
+	if _, err := h.codec.WriteResponse(ex); err != nil {
+		return false
+	}
+	h.stats.Counter(cxUpgradesTotal).Inc()
+	h.stats.Gauge(cxUpgradesActive).Inc()
+	up, late := lease.Hijack()
+	s := l4.Session{Down: h.sock, Early: h.codec.Early(), Late: late, Idle: streamIdle}
+	h.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
+	h.sock.WatchRead(nil)
+	up.Watch(nil)
+	s.RelayConn(up)
+	ex.BytesReceived, ex.BytesSent = ex.BytesReceived+s.Received, ex.BytesSent+s.Sent
+	h.stats.Gauge(cxUpgradesActive).Dec()
+	return false
+}
+
+// connect answers CONNECT to a backend. To a TCP backend it relays; to an HTTP
+// backend it serves what comes through the tunnel as if it had been dialed.
+func (h *httpConn) connect(ex *l7.Exchange, ch *chain) (keep bool) {
+	if h.listener.bind.Direction == mesh.Ingress {
+		// Envoy: CONNECT is no upgrade that this listener allows.
+		h.replyAndClose(ex, &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true})
+		return false
+	}
+	if !h.established(ex) {
+		return false
+	}
+	early := append([]byte(nil), h.codec.Early()...)
+	h.codec.Release()
+	if ch.spec.Protocol == mesh.TCP {
+		cluster := ch.targets.Pick(0)
+		stream, err := cluster.Connect()
+		s := l4.Session{Down: h.sock, Early: early, Cluster: cluster.Name(), Idle: ch.spec.IdleTimeout.Value}
+		h.begun.Store(0)
+		h.relay(&s, stream, err)
+		return false
+	}
+	h.begun.Store(0)
+	inner := httpConn{conn: h.conn, chain: ch, routing: h.server.Routing(), find: byPort, local: h.local}
+	inner.early = early
+	h.serveHTTP(inner)
+	return false
+}
+
+// established answers a CONNECT with 200.
+func (h *httpConn) established(ex *l7.Exchange) bool {
+	ex.Response.Status, ex.Response.Upgraded, ex.Response.Body = 200, true, l7.Empty
+	_, err := h.codec.WriteResponse(ex)
+	return err == nil
+}
+
+// forwardProxy serves what names a host that is no backend: CONNECT, or an
+// absolute-form request as HTTP_PROXY makes them, on a connection that was not
+// redirected. The egress filter holds here too.
+func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
+	host, port := splitHostPort(ex.Request.Authority)
+	if ch := h.byDialedPort(ex, port); ch != nil {
+		return h.connect(ex, ch)
+	}
+	cluster := h.egressCluster(ex, host)
+	if cluster == nil {
+		h.replyAndClose(ex, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
+			Body: "egress filter DROP_ALL: " + string(ex.Request.Authority) + " is no backend of this node", Close: true})
+		return false
+	}
+	if port == 0 {
+		port = 80
+	}
+	addr, err := resolve(host, port)
+	if err != nil {
+		h.replyAndClose(ex, &l7.Failure{Status: 503, Flag: l7.FlagNoHealthyUpstream, Details: "no_healthy_upstream",
+			Body: "no healthy upstream", Close: true, Cause: err})
+		return false
+	}
+	if ex.Request.IsConnect() {
+		return h.tunnelTo(ex, cluster, addr)
+	}
+	if err := cluster.ForwardTo(ex, addr, passRoute); err != nil {
+		f, ok := err.(*l7.Failure)
+		if !ok || f.Status == 0 {
+			return false
+		}
+		h.reply(ex, f)
+	}
+	return h.respond(ex)
+}
+
+// byDialedPort finds the TCP chain of a CONNECT: TCP backends are told apart
+// by port alone (App Mesh 2.3).
+func (h *httpConn) byDialedPort(ex *l7.Exchange, port uint16) *chain {
+	if h.listener.bind.Direction == mesh.Ingress || !ex.Request.IsConnect() {
+		return nil
+	}
+	ch := h.server.Routing().outbound[port]
+	if ch == nil || ch.spec.Protocol != mesh.TCP || ch.spec.Refuse != "" {
+		return nil
+	}
+	return ch
+}
+
+// egressCluster is the cluster for a host that is no backend, or nil when the
+// egress filter forbids it.
+func (h *httpConn) egressCluster(ex *l7.Exchange, host string) *upstream.Cluster {
+	r := h.server.Routing()
+	switch {
+	case h.listener.bind.Direction == mesh.Ingress:
+		return nil
+	case r.allowAll != nil:
+		return r.allowAll
+	case ex.Request.IsConnect() && l4.IsAWS(strings.ToLower(host)):
+		return r.aws
+	}
+	return nil
+}
+
+// passRoute is the route of requests that no document routes: App Mesh's
+// default timeouts, no retries.
+var passRoute = &mesh.Route{
+	Timeout: mesh.Timeout{Value: 15 * time.Second},
+	Idle:    mesh.Timeout{Value: streamIdle},
+}
+
+func (h *httpConn) tunnelTo(ex *l7.Exchange, cluster *upstream.Cluster, addr netip.AddrPort) bool {
+	stream, err := cluster.ConnectTo(addr)
+	if err != nil {
+		h.replyAndClose(ex, err.(*l7.Failure))
+		return false
+	}
+	if !h.established(ex) {
+		stream.Close()
+		return false
+	}
+	h.begun.Store(0)
+	h.sock.WatchRead(nil)
+	s := l4.Session{Down: h.sock, Local: addr, Early: h.codec.Early(), Cluster: cluster.Name()}
+	h.relay(&s, stream, nil)
+	return false
+}
+
+// replyAndClose answers with a failure, as the last thing on the connection.
+func (h *httpConn) replyAndClose(ex *l7.Exchange, f *l7.Failure) {
+	h.reply(ex, f)
+	ex.Response.Close = true
+	h.respond(ex)
+}
+
+// resolveTimeout bounds the lookup of a name that is no backend.
+const resolveTimeout = 5 * time.Second
+
+// resolve looks up a host that the app asks to be connected to.
+func resolve(host string, port uint16) (netip.AddrPort, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPortFrom(addr.Unmap(), port), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(addrs[0].Unmap(), port), nil
+}

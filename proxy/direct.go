@@ -1,0 +1,68 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// byPort finds the chain of a redirected connection. It stays the same chain
+// until the routing is swapped; a port that has gone with it leaves none.
+func byPort(h *httpConn, _ *l7.Exchange) *chain {
+	r := h.server.Routing()
+	if r == h.routing {
+		return h.chain
+	}
+	port := h.chain.spec.Port
+	chains := r.outbound
+	if h.chain.spec.Direction == 0 {
+		chains = r.inbound
+	}
+	ch := chains[port]
+	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
+		return nil
+	}
+	h.routing, h.chain = r, ch
+	return ch
+}
+
+// byAuthority finds the chain of a request on a connection made straight to
+// the egress port: by "name:port", or by a bare name if it has one port only.
+func byAuthority(h *httpConn, ex *l7.Exchange) *chain {
+	r := h.server.Routing()
+	if r == h.routing && h.chain != nil && bytes.Equal(h.named, ex.Request.Authority) {
+		return h.chain
+	}
+	ch := r.find(ex.Request.Authority)
+	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
+		return nil
+	}
+	h.routing, h.chain = r, ch
+	h.named = append(h.named[:0], ex.Request.Authority...)
+	return ch
+}
+
+// byHostPort finds the chain of a request on a connection made straight to the
+// ingress port of a node with several listeners: by the port in its Host.
+func byHostPort(h *httpConn, ex *l7.Exchange) *chain {
+	_, port := splitHostPort(ex.Request.Authority)
+	ch := h.server.Routing().inbound[port]
+	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
+		return nil
+	}
+	return ch
+}
+
+// splitHostPort takes an authority apart; port is 0 when there is none.
+func splitHostPort(authority []byte) (host string, port uint16) {
+	i := bytes.LastIndexByte(authority, ':')
+	if i < 0 || bytes.IndexByte(authority[i:], ']') >= 0 {
+		return string(bytes.Trim(authority, "[]")), 0
+	}
+	n, err := strconv.ParseUint(string(authority[i+1:]), 10, 16)
+	if err != nil {
+		return string(bytes.Trim(authority[:i], "[]")), 0
+	}
+	return string(bytes.Trim(authority[:i], "[]")), uint16(n)
+}

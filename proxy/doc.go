@@ -1,0 +1,22 @@
+// Package proxy is what happens to a connection, in order:
+//
+//	server.go    the listeners of the two ports: start, drain, stop
+//	conn.go      one accepted connection: where was it going, who takes it
+//	egress.go    ... on the egress port    ingress.go   ... on the ingress port
+//	http.go      an HTTP connection: read a request, answer it, and again
+//	direct.go    which chain, when nothing redirected the connection
+//	connect.go   CONNECT and upgrades: bytes both ways
+//	routing.go   the compiled chains of one snapshot
+//	route/       which route?
+//	filter/      the stages every exchange passes
+//	upstream/    which endpoint, how often, how long
+//	l7/h1/       the codec
+//	l4/          TCP: which cluster, then relay/
+//	sniff/       which protocol is this?
+//	sweep.go     clients that left cancel what they asked for
+//	record.go    what the access log is told
+//
+// A connection belongs to one goroutine from accept to close. It serves one
+// exchange after the other; each loads the routing anew, so that a reload
+// changes the next request and cuts none.
+package proxy

@@ -1,0 +1,84 @@
+package l4
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/sniff"
+	"github.com/outrider-mesh/outrider/proxy/upstream"
+)
+
+// Session is one downstream connection whose bytes are passed on.
+type Session struct {
+	Down *sock.Conn
+	// Early has been read from Down already, Late from the upstream.
+	Early, Late []byte
+	// Idle closes both when no byte has come from either; 0 is never.
+	Idle time.Duration
+
+	// What the access log is told.
+	Local          netip.AddrPort
+	Upstream       netip.AddrPort
+	Cluster        string
+	ServerName     string
+	Received, Sent uint64
+}
+
+// Relay passes bytes both ways until both sides have ended, and closes the
+// stream.
+func (s *Session) Relay(stream *upstream.Stream) {
+	s.RelayConn(stream.Conn)
+	stream.Close()
+}
+
+// IsAWS tells the names that App Mesh lets through to AWS's own services,
+// under DROP_ALL too. name is in lower case.
+func IsAWS(name string) bool { return strings.HasSuffix(name, ".amazonaws.com") }
+
+// ServerName waits for the first bytes of a connection and reads the server
+// name of a TLS ClientHello, without consuming it. ok is false when the client
+// speaks something else, or nothing within timeout.
+func ServerName(c *sock.Conn, timeout time.Duration) (name string, ok bool) {
+	c.ReadBy(sock.Now() + timeout)
+	defer c.ReadBy(0)
+	buf := make([]byte, 1<<10)
+	for least := 1; ; {
+		n, err := c.Peek(buf, least)
+		name, complete, bad := sniff.ServerName(buf[:n])
+		switch {
+		case bad != nil:
+			return "", false
+		case complete:
+			return name, true
+		case err != nil || n == maxHello:
+			return "", false
+		}
+		if least = n + 1; n == len(buf) {
+			buf = make([]byte, min(4*len(buf), maxHello))
+		}
+	}
+}
+
+// maxHello bounds a ClientHello (Envoy: 16 KiB).
+const maxHello = 16<<10 + 64
+
+// ReadServerName is ServerName for a connection whose first bytes, early, were
+// read already. It reads on, and gives all that was read.
+func ReadServerName(c *sock.Conn, early []byte, timeout time.Duration) (read []byte, name string) {
+	c.ReadBy(sock.Now() + timeout)
+	defer c.ReadBy(0)
+	for {
+		name, complete, err := sniff.ServerName(early)
+		if complete || err != nil || len(early) >= maxHello {
+			return early, name
+		}
+		var buf [512]byte
+		n, readErr := c.Read(buf[:])
+		early = append(early, buf[:n]...)
+		if readErr != nil {
+			return early, ""
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package upstream
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/stat"
+	"github.com/outrider-mesh/outrider/lb"
+	"github.com/outrider-mesh/outrider/resilience"
+)
+
+// Cluster is a cluster at work. It lives as long as snapshots name it; what a
+// snapshot says of it, and who its endpoints are, is swapped while it serves.
+type Cluster struct {
+	manager *Manager
+	name    string
+	stats   *stat.Group
+	breaker resilience.CircuitBreaker
+	budget  *resilience.RetryBudget
+
+	spec    atomic.Pointer[mesh.Cluster]
+	members atomic.Pointer[Membership]
+	chosen  chosen
+
+	mu sync.Mutex // orders Update
+}
+
+// Membership is the endpoints of a cluster at one moment, with the picker
+// built for them. It is immutable.
+type Membership struct {
+	Endpoints []*Endpoint
+	picker    lb.Picker
+}
+
+var nobody = &Membership{picker: lb.NewRoundRobin(0, 0)}
+
+// Name is the cluster's name.
+func (c *Cluster) Name() string { return c.name }
+
+// Spec is what the current snapshot says of the cluster.
+func (c *Cluster) Spec() *mesh.Cluster { return c.spec.Load() }
+
+// Members are the endpoints at this moment.
+func (c *Cluster) Members() *Membership { return c.members.Load() }
+
+// Breaker is the cluster's limits and what is in use of them.
+func (c *Cluster) Breaker() *resilience.CircuitBreaker { return &c.breaker }
+
+// apply takes over what a snapshot says.
+func (c *Cluster) apply(spec *mesh.Cluster) {
+	c.spec.Store(spec)
+	c.breaker.Connections.SetMax(spec.Limits.MaxConnections)
+	c.breaker.PendingRequests.SetMax(spec.Limits.MaxPendingRequests)
+	c.breaker.Requests.SetMax(spec.Limits.MaxRequests)
+	if spec.Discovery.Kind == mesh.Static {
+		c.Update(spec.Discovery.Addrs)
+	}
+}
+
+// Update sets the cluster's endpoints. Endpoints that stay keep their
+// connections and cells; the idle connections of those that go are closed, the
+// busy ones finish. For LogicalDNS, addrs holds the first address of the
+// latest answer: the one logical endpoint then dials it for new connections,
+// and existing ones stay (Envoy: never drained).
+func (c *Cluster) Update(addrs []netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.members.Load()
+	if c.Spec().Discovery.Kind == mesh.LogicalDNS && len(addrs) > 0 && len(old.Endpoints) == 1 {
+		old.Endpoints[0].dial.Store(&addrs[0])
+		return
+	}
+	next := &Membership{Endpoints: make([]*Endpoint, 0, len(addrs))}
+	kept := make(map[netip.AddrPort]*Endpoint, len(old.Endpoints))
+	for _, e := range old.Endpoints {
+		kept[e.Addr()] = e
+	}
+	for _, addr := range addrs {
+		e := kept[addr]
+		if e == nil {
+			e = newEndpoint(c, addr)
+		}
+		delete(kept, addr)
+		next.Endpoints = append(next.Endpoints, e)
+	}
+	next.picker = lb.NewRoundRobin(len(next.Endpoints), c.manager.draw())
+	c.members.Store(next)
+	for _, e := range kept {
+		e.pool.retire()
+	}
+	c.stats.Counter(membershipChange).Inc()
+	c.stats.Gauge(membershipTotal).Set(int64(len(next.Endpoints)))
+	c.stats.Gauge(membershipHealthy).Set(int64(len(next.Endpoints)))
+}
+
+// retire closes what is idle; busy connections are closed when they come back.
+func (c *Cluster) retire() {
+	c.Update(nil)
+	c.chosen.retire()
+}
+
+// pick chooses an endpoint, avoiding those tried before if it can.
+func (c *Cluster) pick(p *picking, draw uint64) *Endpoint {
+	members := c.members.Load()
+	p.translate(members)
+	p.context.Draw = draw
+	i := lb.Select(members.picker, &p.context)
+	if i == lb.None {
+		c.stats.Counter(cxNoneHealthy).Inc()
+		return nil
+	}
+	e := members.Endpoints[i]
+	p.tried = append(p.tried, e)
+	return e
+}
+
+// picking is what the attempts of one exchange remember of their endpoints.
+type picking struct {
+	context lb.Context
+	tried   []*Endpoint
+	avoid   [8]int
+}
+
+// translate turns the endpoints tried into indices of the membership, which
+// may have been swapped since.
+func (p *picking) translate(members *Membership) {
+	p.context.Avoid = p.avoid[:0]
+	if len(p.tried) == 0 {
+		return
+	}
+	for i, e := range members.Endpoints {
+		for _, tried := range p.tried {
+			if tried == e && len(p.context.Avoid) < len(p.avoid) {
+				p.context.Avoid = append(p.context.Avoid, i)
+			}
+		}
+	}
+}
+
+func (p *picking) reset() {
+	clear(p.tried)
+	p.tried = p.tried[:0]
+	p.context = lb.Context{}
+}

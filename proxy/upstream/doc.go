@@ -1,0 +1,18 @@
+// Package upstream answers an exchange from a cluster: which endpoint, over
+// which connection, how long, and what if it fails.
+//
+//	forward.go    the attempts at one exchange: a retry loop that is a loop
+//	attempt.go    one attempt: endpoint, connection, request, response head
+//	retry.go      may we, should we again?
+//	replay.go     a request's body, kept while it may be needed again
+//	failure.go    how an attempt failed, and what the client is told
+//	pool.go       an endpoint's connections: LIFO, limits, who waits
+//	conn.go       one pooled connection
+//	cluster.go    a cluster at work: membership and picker, limits, cells
+//	manager.go    all clusters: they outlive snapshots
+//	sweep.go      idle connections are closed in time
+//
+// Locks: a pool's, held for a few instructions and never while anything
+// blocks. Memberships are immutable and swapped by pointer; a DNS answer swaps
+// one membership, never the snapshot.
+package upstream

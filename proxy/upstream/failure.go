@@ -1,0 +1,153 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/l7/h1"
+)
+
+// reset is how an attempt ended without a response (Envoy 3.9).
+type reset uint8
+
+const (
+	answered         reset = iota // there is a response
+	connectFailed                 // refused, unreachable
+	connectTimedOut               // connect timeout
+	terminated                    // the peer closed before a whole response head
+	protocolBroken                // what came is no HTTP
+	timedOut                      // the route's timeout
+	tryTimedOut                   // the per-try timeout
+	idledOut                      // silence for the idle timeout
+	overflowed                    // a limit of the cluster
+	noEndpoint                    // nobody to ask
+	clientGone                    // the downstream peer left
+	clientBroke                   // its request's body broke off
+	downstreamFailed              // its connection could not be written to
+	tooLarge                      // the body outgrew what is kept while a retry was due
+)
+
+// resetText is Envoy's text of the reason, and its form in the details.
+var resetTexts = [...]struct{ reason, details string }{
+	connectFailed:   {"remote connection failure", "remote_connection_failure"},
+	connectTimedOut: {"connection timeout", "connection_timeout"},
+	terminated:      {"connection termination", "connection_termination"},
+	protocolBroken:  {"protocol error", "protocol_error"},
+	tryTimedOut:     {"local reset", "local_reset"},
+	overflowed:      {"overflow", "overflow"},
+}
+
+var resetFlags = [...]l7.Flag{
+	connectFailed:   l7.FlagConnectionFailure,
+	connectTimedOut: l7.FlagConnectionFailure,
+	terminated:      l7.FlagConnectionTermination,
+	protocolBroken:  l7.FlagUpstreamProtocolError,
+	timedOut:        l7.FlagRequestTimeout,
+	tryTimedOut:     l7.FlagRequestTimeout,
+	idledOut:        l7.FlagStreamIdleTimeout,
+	overflowed:      l7.FlagUpstreamOverflow,
+	noEndpoint:      l7.FlagNoHealthyUpstream,
+	clientGone:      l7.FlagDownstreamTermination,
+	clientBroke:     l7.FlagDownstreamTermination,
+}
+
+// outcome is how one attempt ended.
+type outcome struct {
+	reset reset
+	err   error
+	// wrote tells that part of the request may have reached the peer; reused
+	// that its connection had carried another one before.
+	wrote, reused bool
+}
+
+// failure is what the client is told, by Envoy's table (2.3).
+func (o outcome) failure(retried bool) *l7.Failure {
+	f := &l7.Failure{Status: 503, Cause: o.err}
+	if int(o.reset) < len(resetFlags) {
+		f.Flag = resetFlags[o.reset]
+	}
+	switch o.reset {
+	case timedOut, tryTimedOut:
+		f.Status, f.Body, f.Details = 504, "upstream request timeout", "response_timeout"
+		if o.reset == tryTimedOut {
+			f.Details = "upstream_per_try_timeout"
+		}
+	case idledOut:
+		f.Status, f.Body, f.Details = 504, "stream timeout", "stream_idle_timeout"
+	case noEndpoint:
+		f.Body, f.Details = "no healthy upstream", "no_healthy_upstream"
+	case tooLarge:
+		f.Status, f.Body = 507, "exceeded request buffer limit while retrying upstream"
+		f.Details, f.Close = "request_payload_exceeded_retry_buffer_limit", true
+	case clientGone, clientBroke, downstreamFailed:
+		f.Status, f.Details, f.Close = 0, "downstream_remote_disconnect", true
+	default:
+		text := resetTexts[o.reset]
+		f.Body = "upstream connect error or disconnect/reset before headers. "
+		if retried {
+			f.Body += "retried and the latest "
+		}
+		f.Body += "reset reason: " + text.reason
+		f.Details = "upstream_reset_before_response_started{" + text.details
+		if why := transportFailure(o); why != "" {
+			f.Body += ", transport failure reason: " + why
+			f.Details += "|" + underscored(why)
+		}
+		f.Details += "}"
+		if o.reset == protocolBroken {
+			f.Status = 502
+		}
+		f.Overloaded = o.reset == overflowed
+	}
+	return f
+}
+
+// transportFailure is Envoy's text of why a connection could not be opened.
+func transportFailure(o outcome) string {
+	var errno syscall.Errno
+	if o.reset != connectFailed || !errors.As(o.err, &errno) {
+		return ""
+	}
+	text := []byte(errno.Error())
+	if len(text) > 0 && 'a' <= text[0] && text[0] <= 'z' {
+		text[0] -= 'a' - 'A' // as the C library spells it
+	}
+	return "delayed connect error: " + string(text)
+}
+
+func underscored(s string) string {
+	b := []byte(s)
+	for i := range b {
+		if b[i] == ' ' {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}
+
+// connectReset tells a timeout from a refusal.
+func connectReset(err error) reset {
+	var ne net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &ne) && ne.Timeout() {
+		return connectTimedOut
+	}
+	return connectFailed
+}
+
+// isBroken tells that an error is the peer's breach of the protocol.
+func isBroken(err error) bool {
+	var e *h1.Error
+	return errors.As(err, &e)
+}
+
+// isTimeout tells that a deadline of ours has passed.
+func isTimeout(err error) bool { return errors.Is(err, sock.ErrTimeout) }
+
+// isCanceled tells that the client has left.
+func isCanceled(err error) bool { return errors.Is(err, sock.ErrCanceled) }

@@ -1,0 +1,340 @@
+package upstream
+
+import (
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/l7/h1"
+	"github.com/outrider-mesh/outrider/resilience"
+)
+
+// Forward answers ex from the cluster as the route says, and returns when the
+// response's head is there; the body is read through ex.Response.Body until
+// ex.End. An error is a *l7.Failure.
+func (c *Cluster) Forward(ex *l7.Exchange, route *mesh.Route) error {
+	return c.forward(ex, route, nil)
+}
+
+// ForwardTo is Forward to an address that the app chose (Envoy: ORIGINAL_DST).
+func (c *Cluster) ForwardTo(ex *l7.Exchange, addr netip.AddrPort, route *mesh.Route) error {
+	return c.forward(ex, route, c.chosen.endpoint(c, addr))
+}
+
+func (c *Cluster) forward(ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) error {
+	spec := c.Spec()
+	if spec.Refuse != "" {
+		return refused(spec)
+	}
+	if !c.breaker.Requests.TryAcquire() {
+		c.stats.Counter(rqPendingOverflow).Inc()
+		return outcome{reset: overflowed}.failure(false)
+	}
+	f := forwardings.Get().(*forwarding)
+	f.begin(c, ex, route, fixed)
+	if err := f.run(); err != nil {
+		f.finish(false)
+		return err
+	}
+	ex.Lease = f
+	return nil
+}
+
+// refused answers for a cluster whose documents ask for what is not there yet.
+func refused(spec *mesh.Cluster) error {
+	return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "cluster_refused",
+		Body: "cluster " + spec.Name + " is not served: " + spec.Refuse}
+}
+
+// forwarding is one exchange under way upstream: the state of its attempts and
+// then the lease of its response. It is reused.
+type forwarding struct {
+	cluster *Cluster
+	ex      *l7.Exchange
+	route   *mesh.Route
+
+	fixed    *Endpoint // the only one to ask; nil: the picker's choice
+	endpoint *Endpoint
+	conn     *conn
+	picking  picking
+
+	whole   []byte
+	live    bool // the body was not here yet: replay reads it
+	replay  replay
+	request h1.Request
+
+	requestEnd atomic.Int64 // when the request had come as a whole; 0 not yet
+	tryBy      atomic.Int64 // when the attempt's own timeout ends; 0 is none
+	headSeen   atomic.Bool  // the attempt's response has begun
+	permit     resilience.RetryPermit
+	backoff    resilience.Backoff
+	retries    int
+	retried    bool
+	staleOnce  bool
+	timeoutAt  int // the field x-envoy-expected-rq-timeout-ms, or -1
+	sent       func()
+}
+
+var forwardings = sync.Pool{New: func() any {
+	f := &forwarding{}
+	f.sent = f.requestSent
+	return f
+}}
+
+func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) {
+	f.cluster, f.ex, f.route, f.fixed = c, ex, route, fixed
+	f.retries, f.retried, f.staleOnce, f.timeoutAt = 0, false, false, -1
+	f.backoff = resilience.Backoff{}
+	ex.Cluster = c.name
+	c.stats.Gauge(rqActive).Inc()
+	whole, ok := h1.Whole(ex.Request.Body)
+	f.whole, f.live = whole, !ok
+	if ok {
+		if ex.RequestEnd == 0 {
+			ex.RequestEnd = sock.Now()
+		}
+		ex.BytesReceived += uint64(len(whole))
+		f.requestEnd.Store(int64(ex.RequestEnd))
+		return
+	}
+	f.requestEnd.Store(0)
+	most := int64(0)
+	if route.Retry != nil {
+		f.backoff = resilience.Backoff{Base: route.Retry.BackoffBase, Max: route.Retry.BackoffMax}
+		most = c.manager.settings.ReplayMost
+	}
+	f.replay.begin(ex.Request.Body, &c.manager.replay, most)
+}
+
+// run makes attempts until one is to be passed on.
+func (f *forwarding) run() error {
+	if f.live && f.ex.Request.Continue != nil {
+		if err := f.ex.Request.Continue(); err != nil {
+			return outcome{reset: downstreamFailed, err: err}.failure(false)
+		}
+	}
+	for {
+		o, again := f.again(f.attempt())
+		if !again {
+			return f.conclude(o)
+		}
+	}
+}
+
+// again decides whether an attempt is followed by another, and then waits
+// until it is time; the attempt's connection has been given back. Otherwise it
+// gives the outcome to conclude with.
+func (f *forwarding) again(o outcome) (outcome, bool) {
+	policy := f.route.Retry
+	stale := o.reset == terminated && o.reused && !f.staleOnce && idempotent(f.ex.Request.Method)
+	wanted := policy != nil && retriable(policy, o, f.ex) &&
+		(policy.Explicit || f.cluster.manager.settings.RetryUnsafe || safe(o, f.ex))
+	if !stale && !wanted || f.ex.Informed || f.overdue() {
+		return o, false
+	}
+	stats := f.cluster.stats
+	switch {
+	case f.live && f.replay.broken.Load():
+		stats.Counter(retryAbandoned).Inc()
+		return o, false
+	case stale:
+		f.staleOnce = true
+		stats.Counter(rqStaleReplay).Inc()
+	case f.retries >= policy.MaxRetries:
+		stats.Counter(rqRetryLimitExceeded).Inc()
+		f.ex.Flags.Set(l7.FlagRetryLimitExceeded)
+		return o, false
+	case !f.permit.Acquire(f.cluster.budget, uint64(max(stats.Gauge(rqActive).Value(), 0))):
+		stats.Counter(rqRetryOverflow).Inc()
+		f.ex.Flags.Set(l7.FlagUpstreamOverflow)
+		return o, false
+	}
+	f.giveBack(o)
+	f.ex.Response.Header.Reset()
+	if f.live && !f.replay.rewind() {
+		stats.Counter(retryAbandoned).Inc()
+		return outcome{reset: tooLarge}, false
+	}
+	if !stale {
+		f.retries++
+		f.retried = true
+		stats.Counter(rqRetry).Inc()
+		stats.Counter(rqRetryBackoff).Inc()
+		f.sleep(f.backoff.Next(f.cluster.manager.draw()))
+	}
+	if f.gone() {
+		return outcome{reset: clientGone}, false
+	}
+	return o, true
+}
+
+// sleep waits for a back-off, which is too short to watch the client meanwhile.
+func (f *forwarding) sleep(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	<-timer.C
+}
+
+// conclude passes the last attempt on, or says why there is nothing to pass on.
+func (f *forwarding) conclude(o outcome) error {
+	ex, stats := f.ex, f.cluster.stats
+	if o.reset == answered {
+		stats.Counter(rqCompleted).Inc()
+		stats.Codes().Inc(ex.Response.Status)
+		if f.retried {
+			stats.Counter(rqRetrySuccess).Inc()
+		}
+		ex.Details = "via_upstream"
+		f.bound()
+		return nil
+	}
+	failure := o.failure(f.retried)
+	if o.reset == connectFailed {
+		ex.TransportFailure = transportFailure(o)
+	}
+	switch o.reset {
+	case clientGone, clientBroke, downstreamFailed:
+		stats.Counter(rqCancelled).Inc()
+	default:
+		stats.Counter(rqCompleted).Inc()
+		stats.Codes().Inc(failure.Status)
+	}
+	return failure
+}
+
+// deadline is when the route's timeout ends: it begins when the request has
+// come as a whole (Envoy 3.5) and covers all attempts and back-offs. 0 is none.
+func (f *forwarding) deadline() time.Duration {
+	end := time.Duration(f.requestEnd.Load())
+	if end == 0 || f.route.Timeout.Value == 0 {
+		return 0
+	}
+	return end + f.route.Timeout.Value
+}
+
+func (f *forwarding) overdue() bool {
+	by := f.deadline()
+	return by > 0 && sock.Now() >= by
+}
+
+// waitBy is how long to wait for the response's head: the route's timeout, the
+// attempt's, or the idle timeout, whichever ends first. While the request is
+// still being sent there is none; requestSent sets it then.
+func (f *forwarding) waitBy(now time.Duration) time.Duration {
+	f.tryBy.Store(0)
+	if f.requestEnd.Load() == 0 {
+		return 0
+	}
+	by := f.deadline()
+	if f.route.Idle.Value > 0 {
+		by = earlier(by, now+f.route.Idle.Value)
+	}
+	if p := f.route.Retry; p != nil && p.PerTryTimeout > 0 && !f.headSeen.Load() {
+		if t := now + p.PerTryTimeout; by == 0 || t < by {
+			f.tryBy.Store(int64(t))
+			by = t
+		}
+	}
+	return by
+}
+
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// requestSent is called by the goroutine that passes the body on, when it has
+// sent the last byte: the timers begin.
+func (f *forwarding) requestSent() {
+	now := sock.Now()
+	f.requestEnd.CompareAndSwap(0, int64(now))
+	f.conn.Started(f.deadline())
+	f.conn.Conn().ReadBy(f.waitBy(now))
+	f.conn.Conn().Wake()
+}
+
+// bound sets the deadlines of the response's body.
+func (f *forwarding) bound() {
+	f.conn.Silence(f.route.Idle.Value)
+	if by := f.deadline(); by > 0 {
+		f.conn.Started(by)
+	}
+}
+
+// expect tells the upstream how long we wait (Envoy:
+// x-envoy-expected-rq-timeout-ms): the attempt's timeout if there is one, else
+// the route's, at most what is left of it, at least 1.
+func (f *forwarding) expect(now time.Duration) {
+	limit := f.route.Timeout.Value
+	if by := f.deadline(); by > 0 {
+		limit = by - now
+	}
+	if p := f.route.Retry; p != nil && p.PerTryTimeout > 0 && (limit == 0 || p.PerTryTimeout < limit) {
+		limit = p.PerTryTimeout
+	}
+	if limit == 0 {
+		return
+	}
+	ex := f.ex
+	at := len(ex.Scratch)
+	// Rounded: what a few microseconds took must not show as a millisecond.
+	ms := max(int64((limit+time.Millisecond/2)/time.Millisecond), 1)
+	ex.Scratch = strconv.AppendInt(ex.Scratch, ms, 10)
+	value := ex.Scratch[at:]
+	if f.timeoutAt < 0 {
+		f.timeoutAt = len(ex.Request.Header.Fields)
+		ex.Request.Header.Add(l7.NameXEnvoy, expectedTimeout, value)
+	} else {
+		ex.Request.Header.Fields[f.timeoutAt].Value = value
+	}
+}
+
+var expectedTimeout = []byte("x-envoy-expected-rq-timeout-ms")
+
+func (f *forwarding) gone() bool { return f.ex.Peer != nil && f.ex.Peer.Gone().Load() }
+
+// Hijack gives the connection of an upgraded response, and the bytes that came
+// behind its head. The lease must be ended when the tunnel is over.
+func (f *forwarding) Hijack() (c *sock.Conn, early []byte) {
+	return f.conn.Conn(), f.conn.Early()
+}
+
+// End ends the lease of the response (l7.Lease).
+func (f *forwarding) End(complete bool) {
+	stats := f.cluster.stats
+	if complete {
+		f.endpoint.Cells.RqSuccess.Inc()
+	} else if f.gone() {
+		stats.Counter(rqCancelled).Inc()
+	}
+	end := time.Duration(f.requestEnd.Load())
+	if end == 0 {
+		end = f.ex.Start
+	}
+	stats.Histogram(rqTime).Observe(micros(sock.Now() - end))
+	f.finish(complete)
+}
+
+// finish gives everything back: connection, permits, memory.
+func (f *forwarding) finish(complete bool) {
+	f.drop(complete)
+	f.permit.Release()
+	if f.live {
+		f.replay.end()
+	}
+	f.cluster.stats.Gauge(rqActive).Dec()
+	f.cluster.breaker.Requests.Release()
+	f.picking.reset()
+	f.request = h1.Request{}
+	f.cluster, f.ex, f.route, f.fixed, f.endpoint, f.whole = nil, nil, nil, nil, nil, nil
+	forwardings.Put(f)
+}

@@ -1,0 +1,154 @@
+package upstream
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/internal/stat"
+	"github.com/outrider-mesh/outrider/proxy/l7/h1"
+	"github.com/outrider-mesh/outrider/resilience"
+)
+
+// Settings are what holds for all clusters, beyond what documents say.
+type Settings struct {
+	// RetryPercent and RetryLeast are the retry budget: a share of a cluster's
+	// requests, and how many in any case. Percent 0: no budget.
+	RetryPercent, RetryLeast uint32
+	// RetryUnsafe lets the default policy replay non-idempotent requests that
+	// may have been processed, as App Mesh did.
+	RetryUnsafe bool
+	// ReplayMost is how many bytes of a request's body are kept for a retry;
+	// ReplayBudget how many for all exchanges together.
+	ReplayMost, ReplayBudget int64
+}
+
+// Manager keeps all clusters of the process. They outlive snapshots: Sync
+// carries over those that the next one names too.
+type Manager struct {
+	settings Settings
+	stats    *stat.Set
+	crew     *h1.Crew
+	sweeper  sweeper
+	replay   replayBudget
+	own      []netip.AddrPort
+	quit     chan struct{}
+	done     sync.WaitGroup
+
+	mu       sync.Mutex
+	clusters map[string]*Cluster
+}
+
+// NewManager makes a manager; Close ends its goroutine.
+func NewManager(settings Settings, stats *stat.Set) *Manager {
+	m := &Manager{
+		settings: settings,
+		stats:    stats,
+		crew:     h1.NewCrew(),
+		quit:     make(chan struct{}),
+		clusters: make(map[string]*Cluster),
+	}
+	m.replay.left.Store(settings.ReplayBudget)
+	m.done.Go(func() { m.sweeper.run(m.quit) })
+	return m
+}
+
+// Sync makes a cluster of each spec, carries over those that exist, and gives
+// the clusters in the order of specs. Clusters no longer named are retired by
+// the function it gives back, which is to be called once nothing routes to
+// them any more. A long list is worked off in pieces, so that traffic goes on.
+func (m *Manager) Sync(specs []*mesh.Cluster) (clusters []*Cluster, retire func()) {
+	var yield sock.Yielder
+	defer yield.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	named := make(map[string]bool, len(specs))
+	for i, spec := range specs {
+		if i%16 == 15 {
+			yield.Yield()
+		}
+		named[spec.Name] = true
+		c := m.clusters[spec.Name]
+		if c == nil {
+			c = m.newCluster(spec)
+			m.clusters[spec.Name] = c
+		}
+		c.apply(spec)
+		clusters = append(clusters, c)
+	}
+	var old []*Cluster
+	for name, c := range m.clusters {
+		if !named[name] {
+			delete(m.clusters, name)
+			old = append(old, c)
+		}
+	}
+	return clusters, func() {
+		for _, c := range old {
+			c.retire()
+		}
+	}
+}
+
+func (m *Manager) newCluster(spec *mesh.Cluster) *Cluster {
+	c := &Cluster{
+		manager: m,
+		name:    spec.Name,
+		stats:   m.stats.Group("cluster."+spec.Name+".", &clusterLayout),
+		budget:  resilience.NewRetryBudget(m.settings.RetryPercent, m.settings.RetryLeast),
+	}
+	c.spec.Store(spec)
+	c.members.Store(nobody)
+	return c
+}
+
+// Cluster gives a cluster by name, or nil.
+func (m *Manager) Cluster(name string) *Cluster {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clusters[name]
+}
+
+// Update sets the endpoints of a cluster by name, if there is such a cluster.
+func (m *Manager) Update(name string, addrs []netip.AddrPort) {
+	if c := m.Cluster(name); c != nil {
+		c.Update(addrs)
+	}
+}
+
+// Close closes all idle connections and waits for the manager's goroutine.
+// Exchanges under way may still finish.
+func (m *Manager) Close() {
+	close(m.quit)
+	m.done.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.clusters {
+		c.retire()
+	}
+	m.crew.Close()
+}
+
+// draw gives random bits, for choices that need no secret.
+func (m *Manager) draw() uint64 { return rand.Uint64() }
+
+// RefreshGauges sets the gauges that are computed only when somebody looks.
+func (m *Manager) RefreshGauges() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.clusters {
+		c.stats.Gauge(openCx).Set(bit(c.breaker.Connections.Open()))
+		c.stats.Gauge(openPending).Set(bit(c.breaker.PendingRequests.Open()))
+		c.stats.Gauge(openRq).Set(bit(c.breaker.Requests.Open()))
+		c.stats.Gauge(rqPendingActive).Set(c.breaker.PendingRequests.InUse())
+	}
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

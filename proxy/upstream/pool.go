@@ -1,0 +1,163 @@
+package upstream
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// pool is an endpoint's idle connections and who waits for one. It is LIFO:
+// the connection used last is used next, so that surplus ones age out (Envoy
+// 4.2). The lock is held for a few instructions.
+type pool struct {
+	endpoint *Endpoint
+
+	mu      sync.Mutex
+	idle    []*conn
+	waiting []chan *conn // oldest first
+	retired bool         // the endpoint has left its cluster
+	swept   bool         // the sweeper knows the pool
+}
+
+// take gives the idle connection used last, or nil.
+func (p *pool) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle[n-1] = nil
+	p.idle = p.idle[:n-1]
+	return c
+}
+
+// put gives a connection back: to who has waited longest, else to the pool.
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	if p.retired {
+		p.mu.Unlock()
+		c.close(p.endpoint.cluster.stats.Counter(cxDestroyLocal))
+		return
+	}
+	if len(p.waiting) > 0 {
+		// Under the lock: who gives up waiting takes itself off the list first.
+		p.waiting[0] <- c
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+		p.mu.Unlock()
+		return
+	}
+	c.idleSince = sock.Now()
+	p.idle = append(p.idle, c)
+	fresh := !p.swept
+	p.swept = true
+	p.mu.Unlock()
+	if fresh {
+		p.endpoint.cluster.manager.sweeper.add(p)
+	}
+}
+
+// vacant tells who has waited longest that there is room for a connection.
+func (p *pool) vacant() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 {
+		p.waiting[0] <- nil
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+	}
+}
+
+// wait waits for a connection of the pool, or for room to open one (nil, true),
+// until the time by (0: for ever) or until the client leaves (nil, false).
+func (p *pool) wait(ex *l7.Exchange, by time.Duration) (c *conn, ok bool) {
+	turn := make(chan *conn, 1)
+	gone := make(chan struct{}, 1)
+	p.mu.Lock()
+	p.waiting = append(p.waiting, turn)
+	p.mu.Unlock()
+	if ex.Peer != nil {
+		ex.Peer.Wait(&l7.Waiter{Wake: func() {
+			select {
+			case gone <- struct{}{}:
+			default:
+			}
+		}})
+		defer ex.Peer.Wait(nil)
+		if ex.Peer.Gone().Load() {
+			gone <- struct{}{}
+		}
+	}
+	var expired <-chan time.Time
+	if by > 0 {
+		timer := time.NewTimer(by - sock.Now())
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case c := <-turn:
+		return c, true
+	case <-expired:
+	case <-gone:
+	}
+	return p.leave(turn)
+}
+
+// leave gives up waiting. A connection that came at the same moment is passed
+// on.
+func (p *pool) leave(turn chan *conn) (*conn, bool) {
+	p.mu.Lock()
+	if i := slices.Index(p.waiting, turn); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		p.mu.Unlock()
+		return nil, false
+	}
+	p.mu.Unlock()
+	if c := <-turn; c != nil {
+		p.put(c)
+	} else {
+		p.vacant()
+	}
+	return nil, false
+}
+
+// retire closes the idle connections; busy ones are closed when they come back.
+func (p *pool) retire() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.retired = nil, true
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close(p.endpoint.cluster.stats.Counter(cxDestroyLocal))
+	}
+}
+
+// sweep closes connections that were idle too long or that the peer has
+// closed, and tells whether any idle one is left.
+func (p *pool) sweep(now time.Duration) bool {
+	var dead []*conn
+	p.mu.Lock()
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		if c.expired(now) || c.Conn().Quiet() != nil {
+			dead = append(dead, c)
+			return true
+		}
+		return false
+	})
+	left := len(p.idle) > 0
+	p.swept = left
+	p.mu.Unlock()
+	stats := p.endpoint.cluster.stats
+	for _, c := range dead {
+		if c.expired(now) {
+			stats.Counter(cxIdleTimeout).Inc()
+			c.close(stats.Counter(cxDestroyLocal))
+		} else {
+			c.close(stats.Counter(cxDestroyRemote))
+		}
+	}
+	return left
+}
