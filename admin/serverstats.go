@@ -10,7 +10,8 @@ import (
 	"github.com/outrider-mesh/outrider/internal/stat"
 )
 
-// RegisterStats adds the group "server." to the Set of the Config. connections
+// RegisterStats adds the group "server.", and the count of listeners, to the
+// Set of the Config. connections
 // gives the number of downstream connections open on all listeners.
 func (s *Server) RegisterStats(connections func() int64) {
 	set, info := s.cfg.Stats, &s.cfg.Info
@@ -24,6 +25,7 @@ func (s *Server) RegisterStats(connections func() int64) {
 	set.GaugeFunc("server.version", func() int64 { return versionNumber(info.Version) })
 	// The greatest number of 32 bits is Envoy's "there is no certificate".
 	set.GaugeFunc("server.days_until_first_cert_expiring", func() int64 { return 1<<32 - 1 })
+	set.GaugeFunc("listener_manager.total_listeners_active", func() int64 { return int64(len(s.cfg.Engine.Listeners())) })
 	set.GaugeFunc("server.memory_allocated", func() int64 { return int64(readMemory().Allocated) })
 	set.GaugeFunc("server.memory_heap_size", func() int64 { return int64(readMemory().HeapSize) })
 	set.GaugeFunc("server.memory_physical_size", func() int64 { return int64(readMemory().Physical) })
@@ -58,11 +60,20 @@ var updateLayout = stat.Layout{
 	Counters: []string{"update_attempt", "update_success", "update_rejected", "update_failure"},
 }
 
+// The cells of listeners being bound.
+const (
+	listenerCreateSuccess = iota
+	listenerCreateFailure
+)
+
+var listenerLayout = stat.Layout{Counters: []string{"listener_create_success", "listener_create_failure"}}
+
 // Updates counts what became of changed documents, under the names that
 // dashboards of App Mesh have: listener_manager.lds.* and
 // cluster_manager.cds.*. The documents are one whole, so the two go together.
 type Updates struct {
 	groups   [2]*stat.Group
+	listener *stat.Group
 	snapshot atomic.Pointer[mesh.Snapshot]
 }
 
@@ -72,6 +83,7 @@ func NewUpdates(set *stat.Set) *Updates {
 		set.Group("listener_manager.lds.", &updateLayout),
 		set.Group("cluster_manager.cds.", &updateLayout),
 	}}
+	u.listener = set.Group("listener_manager.", &listenerLayout)
 	u.snapshot.Store(&mesh.Snapshot{})
 	version := func() int64 { return snapshotNumber(u.snapshot.Load().Version) }
 	text := func() string { return u.snapshot.Load().Version }
@@ -95,6 +107,12 @@ func (u *Updates) Rejected() { u.count(updateRejected) }
 
 // Failed counts documents that could not be read at all.
 func (u *Updates) Failed() { u.count(updateFailure) }
+
+// ListenerBound counts a port that was bound.
+func (u *Updates) ListenerBound() { u.listener.Counter(listenerCreateSuccess).Inc() }
+
+// ListenerFailed counts a port that could not be bound.
+func (u *Updates) ListenerFailed() { u.listener.Counter(listenerCreateFailure).Inc() }
 
 func (u *Updates) count(what int) {
 	for _, g := range u.groups {

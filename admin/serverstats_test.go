@@ -23,6 +23,7 @@ func TestServerStatsSayWhatDashboardsAsk(t *testing.T) {
 	for name, want := range map[string]int64{
 		"server.uptime": 6, "server.state": 1, "server.live": 0, "server.concurrency": 2,
 		"server.total_connections": 17, "server.version": 0x012345, "server.days_until_first_cert_expiring": 4294967295,
+		"listener_manager.total_listeners_active": 2,
 	} {
 		if got[name] != want {
 			t.Errorf("%s = %d, want %d", name, got[name], want)
@@ -56,6 +57,9 @@ func TestUpdatesAreCountedForListenersAndClusters(t *testing.T) {
 	u.Rejected()
 	u.Rejected()
 	u.Failed()
+	u.ListenerBound()
+	u.ListenerBound()
+	u.ListenerFailed()
 	got := values(set)
 	for _, prefix := range []string{"listener_manager.lds.", "cluster_manager.cds."} {
 		for name, want := range map[string]int64{"update_attempt": 4, "update_success": 1, "update_rejected": 2, "update_failure": 1} {
@@ -66,6 +70,9 @@ func TestUpdatesAreCountedForListenersAndClusters(t *testing.T) {
 		if got[prefix+"version"] == 0 {
 			t.Errorf("%sversion = 0", prefix)
 		}
+	}
+	if got["listener_manager.listener_create_success"] != 2 || got["listener_manager.listener_create_failure"] != 1 {
+		t.Error("listeners: ", got)
 	}
 	if got["cluster_manager.active_clusters"] != 2 {
 		t.Error(got["cluster_manager.active_clusters"])

@@ -80,7 +80,7 @@ func (h *httpConn) run() {
 		if h.last.Load() && !first {
 			return
 		}
-		if err := h.codec.Await(connIdle); err != nil {
+		if err := h.await(first); err != nil {
 			if errors.Is(err, sock.ErrTimeout) {
 				h.stats.Counter(cxIdleTimeout).Inc()
 			}
@@ -94,6 +94,21 @@ func (h *httpConn) run() {
 			return
 		}
 	}
+}
+
+// firstChance is how long a connection that was accepted while the server ends
+// may take for its one request.
+const firstChance = time.Second
+
+// await waits for a request. One that has not come when the server ends is not
+// waited for, but for a connection's first.
+func (h *httpConn) await(first bool) error {
+	err := h.codec.Await(connIdle)
+	if !first || !errors.Is(err, sock.ErrCanceled) {
+		return err
+	}
+	h.sock.WatchRead(nil)
+	return h.codec.Await(firstChance)
 }
 
 // isTLS tells whether the first bytes are a TLS record, where HTTP is expected.

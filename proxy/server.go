@@ -43,6 +43,7 @@ type Server struct {
 	exchanges atomic.Int64 // under way
 	accepted  atomic.Int64 // when the last connection was accepted or request began
 	quit      chan struct{}
+	quitOnce  sync.Once
 }
 
 // listener is one bound socket.
@@ -161,13 +162,14 @@ func (s *Server) Quiet() (exchanges int64, since time.Duration) {
 const acceptRest = 20 * time.Millisecond
 
 // Stop serves what the accept queues still hold, closes the listeners, lets
-// exchanges under way finish until ctx ends, and closes everything.
+// exchanges under way finish until ctx ends, and closes everything. Calling it
+// again does nothing more.
 func (s *Server) Stop(ctx context.Context) {
 	s.Drain()
 	s.CloseListeners(func(mesh.Direction) bool { return true })
 	done := make(chan struct{})
 	go func() {
-		close(s.quit)
+		s.quitOnce.Do(func() { close(s.quit) })
 		s.closeIdle()
 		s.serving.Wait()
 		close(done)

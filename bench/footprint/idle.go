@@ -134,7 +134,7 @@ func (p Idle) work(ctx context.Context, peer *peers.Peer) error {
 
 // read has the sidecar collect its garbage and reads.
 func read(ctx context.Context, peer *peers.Peer) (r reading, err error) {
-	if _, err = peers.Post(ctx, peer.Admin, "/runtime/gc"); err != nil {
+	if _, err = peers.Post(ctx, peer.Admin, "/outrider/gc"); err != nil {
 		return r, err
 	}
 	var heap, stacks float64

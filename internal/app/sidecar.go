@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -170,6 +171,8 @@ func (s *sidecar) serve(ctx context.Context, snap *mesh.Snapshot, started func()
 	s.initialized.Store(true)
 	started()
 	log.Info("LIVE", "resource", s.cfg.Resource.NodeID.V)
+	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
+	defer tidy.Stop()
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
@@ -180,6 +183,10 @@ func (s *sidecar) serve(ctx context.Context, snap *mesh.Snapshot, started func()
 	<-watching
 	return s.close()
 }
+
+// tidyAfter is when what the start has left behind is given back to the
+// system: documents are parsed once and rarely again.
+const tidyAfter = time.Second
 
 // awaitNames waits until every cluster was looked up once, for a limited time:
 // a name that never resolves does not hold LIVE back.

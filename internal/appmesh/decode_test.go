@@ -108,8 +108,9 @@ func TestBounds(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"an alias bomb":        {[]byte(bomb.String()), "more than"},
+		"an alias bomb":        {[]byte(bomb.String()), "aliases stand for more values"},
 		"a snake":              {[]byte("a: &a [*a]\n"), "nested more than 100 deep"},
+		"a hydra":              {[]byte("a: &a [x, [*a, *a], [*a, *a]]\n"), "nested more than 100 deep"},
 		"deep JSON":            {bytes.Repeat([]byte(`{"a":`), 100000), "nested more than 100 deep"},
 		"deep YAML":            {bytes.Repeat([]byte("- "), 5000), "nested more than 100 deep"},
 		"many values of JSON":  {append(append([]byte("["), bytes.Repeat([]byte("1,"), maxValues)...), []byte("1]")...), "more than"},

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -117,11 +115,4 @@ func splitArchive(data []byte) (head string, files []Source) {
 		}
 	}
 	return head, files
-}
-
-// compile reads an archive's documents and compiles node "front" of mesh "m".
-func compile(t *testing.T, archive string) (*mesh.Snapshot, []mesh.Finding) {
-	t.Helper()
-	_, sources := splitArchive([]byte(archive))
-	return Parse(sources).Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{})
 }

@@ -2,7 +2,7 @@ package appmesh
 
 import (
 	"bytes"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -161,9 +161,7 @@ func (r *jsonReader) number(v *value) error {
 		r.i++
 	}
 	v.text = string(r.data[start:r.i])
-	digits := strings.TrimPrefix(v.text, "-")
-	if _, err := strconv.ParseFloat(v.text, 64); err != nil && !errors.Is(err, strconv.ErrRange) ||
-		len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' || v.text[0] == '+' {
+	if !json.Valid(r.data[start:r.i]) {
 		r.i = start
 		return r.fail("%q is not a number", v.text)
 	}

@@ -17,10 +17,9 @@ const (
 
 // routeBody is the one member of a route's spec that says what it is.
 func routeBody(route *resource) (mesh.Protocol, *value) {
-	for name, protocol := range map[string]mesh.Protocol{
-		"httpRoute": mesh.HTTP, "http2Route": mesh.HTTP2, "grpcRoute": mesh.GRPC, "tcpRoute": mesh.TCP} {
+	for protocol, name := range [...]string{mesh.HTTP: "httpRoute", mesh.HTTP2: "http2Route", mesh.GRPC: "grpcRoute", mesh.TCP: "tcpRoute"} {
 		if body := route.spec.get(name); body != nil {
-			return protocol, body
+			return mesh.Protocol(protocol), body
 		}
 	}
 	return mesh.HTTP, nil

@@ -102,11 +102,12 @@ func expand(p string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
 	var files []string
+	hidden := strings.HasPrefix(filepath.Base(p), ".")
 	for _, m := range matches {
 		info, err := os.Stat(m)
 		switch {
-		case err != nil:
-			continue // a dangling link, or gone
+		case err != nil, !hidden && strings.HasPrefix(filepath.Base(m), "."):
+			continue // a dangling link, or gone; or what a shell's "*" leaves out
 		case !info.IsDir():
 			files = append(files, m)
 			continue

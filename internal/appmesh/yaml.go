@@ -18,12 +18,20 @@ import (
 // the tree of a whole document at about 200 bytes for each value.
 const maxYAMLValues = 1 << 19
 
+// Aliases may make a source this many times as many values as it is long, and
+// a few more: enough for shared blocks, too little for a bomb.
+const (
+	aliasFactor = 20
+	aliasShare  = 10000
+)
+
 // readYAML reads one YAML document after another. Documents before an error
 // are returned with it. Anchors, aliases and merge keys are followed within
 // the bounds on values and depth, so that an alias bomb is an error.
 func readYAML(file string, data []byte) (values []*value, err error) {
-	if n := countYAML(data); n > maxYAMLValues {
-		return nil, &syntaxError{mesh.Position{File: file}, fmt.Sprintf("about %d values, more than %d: split the file or write it as JSON", n, maxYAMLValues)}
+	count := countYAML(data)
+	if count > maxYAMLValues {
+		return nil, &syntaxError{mesh.Position{File: file}, fmt.Sprintf("about %d values, more than %d: split the file or write it as JSON", count, maxYAMLValues)}
 	}
 	// A panic in the library must not end a sidecar that reloads.
 	defer func() {
@@ -32,7 +40,7 @@ func readYAML(file string, data []byte) (values []*value, err error) {
 		}
 	}()
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	budget := maxValues
+	budget := min(maxValues, aliasShare+aliasFactor*count)
 	for {
 		var document yaml.Node
 		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
@@ -89,7 +97,7 @@ func (c *yamlConverter) value(n *yaml.Node, depth int) (*value, error) {
 		return nil, &syntaxError{v.at, fmt.Sprintf("nested more than %d deep", maxDepth)}
 	}
 	if c.budget--; c.budget < 0 {
-		return nil, &syntaxError{v.at, fmt.Sprintf("more than %d values", maxValues)}
+		return nil, &syntaxError{v.at, "its aliases stand for more values than a file of this size may have"}
 	}
 	tag := n.ShortTag()
 	if !strings.HasPrefix(tag, "!!") {

@@ -91,7 +91,7 @@ func TestALineIsWrittenWithinASecond(t *testing.T) {
 		if f.text() != "" {
 			t.Error("it did not wait for more lines")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if f.text() != "a\nb\n" || f.writes != 1 {
 			t.Errorf("%q in %d writes", f.text(), f.writes)

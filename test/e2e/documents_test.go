@@ -96,7 +96,11 @@ func (e endpoints) write(t *testing.T, path string) {
 	t.Helper()
 	var text strings.Builder
 	for name, addresses := range e {
-		fmt.Fprintf(&text, "%s: [%s]\n", name, `"`+strings.Join(addresses, `", "`)+`"`)
+		list, err := json.Marshal(append([]string{}, addresses...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%s: %s\n", name, list)
 	}
 	replace(t, path, []byte(text.String()))
 }

@@ -1,0 +1,131 @@
+package appmesh
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+)
+
+// variable is what the walkthroughs' deploy scripts fill in (with jq, which is
+// why it has no quotes).
+var variable = regexp.MustCompile(`\$[A-Z_]+`)
+
+// deployed does what a deploy script of the walkthroughs did: it names a
+// document that is only a spec, and fills in its variables.
+func deployed(t *testing.T, file, names string, fill map[string]string) Source {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "test", "corpus", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.Replace(data, []byte("{"), []byte(`{"meshName": "walk", `+names+`, `), 1)
+	data = variable.ReplaceAllFunc(data, func(name []byte) []byte {
+		return []byte(`"` + fill[string(name)] + `"`)
+	})
+	return Source{file, data}
+}
+
+// TestCircuitBreakers is the walkthrough's mesh after all its updates, as the
+// white node's sidecar and as a caller's.
+func TestCircuitBreakers(t *testing.T) {
+	sources := []Source{
+		{"mesh.json", []byte(`{"meshName": "walk", "spec": {}}`)},
+		deployed(t, "circuit-breakers/colorteller-white-vn-update.json", `"virtualNodeName": "colorteller-white-vn"`, map[string]string{"$DNS_HOSTNAME": "white.walk.local"}),
+		deployed(t, "circuit-breakers/colorteller-black-vn-update.json", `"virtualNodeName": "colorteller-black-vn"`, map[string]string{"$DNS_HOSTNAME": "black.walk.local"}),
+		deployed(t, "circuit-breakers/colorteller-vr-1.json", `"virtualRouterName": "colorteller-vr-1"`, nil),
+		deployed(t, "circuit-breakers/colorteller-vr-2.json", `"virtualRouterName": "colorteller-vr-2"`, nil),
+		deployed(t, "circuit-breakers/colorteller-route-1.json", `"virtualRouterName": "colorteller-vr-1", "routeName": "route-1"`, nil),
+		deployed(t, "circuit-breakers/colorteller-route-2.json", `"virtualRouterName": "colorteller-vr-2", "routeName": "route-2"`, nil),
+		deployed(t, "circuit-breakers/colorteller-vs-1.json", `"virtualServiceName": "colorteller-1.walk.local"`, nil),
+		deployed(t, "circuit-breakers/colorteller-vs-2.json", `"virtualServiceName": "colorteller-2.walk.local"`, nil),
+		deployed(t, "circuit-breakers/colorgateway-vg-update.json", `"virtualGatewayName": "colorgateway-vg"`, nil),
+		deployed(t, "circuit-breakers/colorgateway-route-1.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-1"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-1.walk.local"}),
+		deployed(t, "circuit-breakers/colorgateway-route-2.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-2"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-2.walk.local"}),
+	}
+	d := Parse(sources)
+	noErrors(t, d.Check())
+	s, findings := d.Compile(mesh.Resource{Mesh: "walk", Name: "colorteller-white-vn"}, Options{})
+	if s == nil {
+		t.Fatal(findings)
+	}
+	if got := cluster(t, s, "cds_ingress_walk_colorteller-white-vn_http_9080").Limits; got.MaxConnections != 10 || got.MaxPendingRequests != 5 {
+		t.Errorf("limits %+v", got)
+	}
+	s, findings = d.Compile(mesh.Resource{Mesh: "walk", Name: "colorteller-black-vn"}, Options{})
+	if s == nil || s.Inbound[0].Refuse == "" || !slices.ContainsFunc(findings, func(f mesh.Finding) bool { return f.Severity == mesh.NotYet }) {
+		t.Errorf("an http2 node must be refused in words: %+v %v", s, findings)
+	}
+}
+
+// TestTLSWalkthroughs: STRICT nodes are compiled and never served.
+func TestTLSWalkthroughs(t *testing.T) {
+	for file, fill := range map[string]map[string]string{
+		"ingress-gateway/colorteller-white-vn-tls.json":            {"$DNS_HOSTNAME": "white.local", "$CERTIFICATE_ARN": "arn:aws:acm:us-west-2:1:certificate/a"},
+		"mutual-tls/updates/colorteller-vn-strict-tls.json":        {"$SERVICES_DOMAIN": "walk.local"},
+		"mutual-tls/updates/colorteller-vn-strict-validation.json": {"$SERVICES_DOMAIN": "walk.local", "$GATEWAY_SAN": "gateway.walk.local"},
+	} {
+		d := Parse([]Source{{"mesh.json", []byte(`{"meshName": "walk"}`)}, deployed(t, file, `"virtualNodeName": "n"`, fill)})
+		noErrors(t, d.Check())
+		s, findings := d.Compile(mesh.Resource{Mesh: "walk", Name: "n"}, Options{})
+		if s == nil || s.Inbound[0].Refuse == "" || s.Inbound[0].TLS.Mode != mesh.TLSStrict {
+			t.Errorf("%s: %+v %v", file, s, findings)
+		}
+	}
+}
+
+// TestCorpusReads: every document of the corpus is read, or refused for what
+// it is. None is called broken, and none has a field we do not know.
+func TestCorpusReads(t *testing.T) {
+	err := filepath.WalkDir(filepath.Join("..", "..", "test", "corpus"), func(name string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".json", ".yaml", ".template", ".tfstate"}, filepath.Ext(name)) {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for _, f := range Parse([]Source{{name, data}}).Check() {
+			broken := strings.Contains(f.Message, "cannot be read") || strings.Contains(f.Message, "no such field") || strings.Contains(f.Message, "not an App Mesh")
+			if broken || f.Message == "" {
+				t.Errorf("%s: %s %s %s", f.Position, f.Resource, f.Field, f.Message)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, form := range map[string]string{
+		"cloudformation/mesh.yaml": "CloudFormation", "kubernetes/manifest.yaml": "Kubernetes", "kubernetes/manifest.yaml.template": "Kubernetes",
+		"terraform/terraform.tfstate": "Terraform", "terraform/show.json": "Terraform", "terraform/pulumi-export.json": "Pulumi",
+	} {
+		fs := Parse([]Source{deployedPlain(t, file)}).Check()
+		if len(fs) != 1 || fs[0].Severity != mesh.NotYet || !strings.Contains(fs[0].Message, form) {
+			t.Errorf("%s: got %v, want one not-yet of %s", file, fs, form)
+		}
+	}
+}
+
+func deployedPlain(t *testing.T, file string) Source {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "test", "corpus", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Source{file, data}
+}
+
+func noErrors(t *testing.T, fs []mesh.Finding) {
+	t.Helper()
+	for _, f := range fs {
+		if f.Severity == mesh.Error {
+			t.Errorf("%s: %s %s %q: %s", f.Position, f.Resource, f.Field, f.Value, f.Message)
+		}
+	}
+}

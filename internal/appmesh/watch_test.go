@@ -1,0 +1,178 @@
+package appmesh
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// TestWatchQuiet runs the watcher on false events and a false clock.
+func TestWatchQuiet(t *testing.T) {
+	type step struct {
+		after time.Duration
+		event fsnotify.Event // none: the files change without one
+	}
+	write := func(name string) fsnotify.Event { return fsnotify.Event{Name: name, Op: fsnotify.Write} }
+	for _, c := range []struct {
+		says  string
+		steps []step
+		want  int32
+	}{
+		{"one write is one change", []step{{0, write("d/a.yaml")}}, 1},
+		{"writes close together are one change", []step{{0, write("d/a.yaml")}, {400 * time.Millisecond, write("d/a.yaml")}, {400 * time.Millisecond, write("d/b.yaml")}}, 1},
+		{"writes apart are two", []step{{0, write("d/a.yaml")}, {time.Second, write("d/a.yaml")}}, 2},
+		{"a changed mode is none", []step{{0, fsnotify.Event{Name: "d/a.yaml", Op: fsnotify.Chmod}}}, 0},
+		{"a log beside the documents is none", []step{{0, write("d/access.log")}, {0, write("d/.a.yaml.swp")}}, 0},
+		{"a Kubernetes swap is one", []step{{0, fsnotify.Event{Name: "d/..data_tmp", Op: fsnotify.Create}}, {0, fsnotify.Event{Name: "d/..data", Op: fsnotify.Create}}}, 1},
+		{"a named file is one whatever it ends in", []step{{0, write("named.txt")}}, 1},
+		{"a file that a glob names is one", []step{{0, write("g/x.conf")}}, 1},
+		{"a new directory is one", []step{{0, fsnotify.Event{Name: "d/new", Op: fsnotify.Create}}}, 1},
+		{"a change without an event is seen by the poll", []step{{0, fsnotify.Event{}}}, 1},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var changes, version atomic.Int32
+				events := make(chan fsnotify.Event)
+				w := watcher{paths: []string{"d", "named.txt", "g/*.conf"}, quiet: 500 * time.Millisecond, poll: 10 * time.Second,
+					changed: func() { changes.Add(1) }, renew: func() {}, look: func() string { return string(rune(version.Load())) }}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- w.run(ctx, events, nil) }()
+				for _, s := range c.steps {
+					time.Sleep(s.after)
+					if s.event.Name == "" {
+						synctest.Wait()
+						version.Add(1)
+						continue
+					}
+					events <- s.event
+				}
+				time.Sleep(time.Minute)
+				if got := changes.Load(); got != c.want {
+					t.Errorf("%d changes, want %d", got, c.want)
+				}
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestWatchFiles runs the watcher on real files. It waits for each change as
+// long as it takes.
+func TestWatchFiles(t *testing.T) {
+	dir := t.TempDir()
+	mounted := filepath.Join(dir, "mounted")
+	put(t, filepath.Join(mounted, "..v1", "mesh.yaml"), "1")
+	put(t, filepath.Join(mounted, "..v2", "mesh.yaml"), "2")
+	link(t, "..v1", filepath.Join(mounted, "..data"))
+	link(t, filepath.Join("..data", "mesh.yaml"), filepath.Join(mounted, "mesh.yaml"))
+	plain := filepath.Join(dir, "plain")
+	put(t, filepath.Join(plain, "a.yaml"), "1")
+	single := filepath.Join(dir, "single", "one.txt")
+	put(t, single, "1")
+	globbed := filepath.Join(dir, "globbed")
+	put(t, filepath.Join(globbed, "x.conf"), "1")
+
+	changes := make(chan struct{}, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- Watch(ctx, []string{mounted, plain, single, filepath.Join(globbed, "*.conf")}, 10*time.Millisecond, func() { changes <- struct{}{} })
+	}()
+	// Watching has begun once a change is seen.
+	for started := false; !started; {
+		put(t, filepath.Join(plain, "a.yaml"), time.Now().String())
+		select {
+		case <-changes:
+			started = true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	for _, c := range []struct {
+		says string
+		do   func()
+	}{
+		{"a file is written", func() { put(t, filepath.Join(plain, "a.yaml"), "2") }},
+		{"a file is replaced by renaming, as editors do", func() {
+			put(t, filepath.Join(plain, ".a.tmp"), "3")
+			move(t, filepath.Join(plain, ".a.tmp"), filepath.Join(plain, "a.yaml"))
+		}},
+		{"the replaced file is written again", func() { put(t, filepath.Join(plain, "a.yaml"), "4") }},
+		{"a file appears", func() { put(t, filepath.Join(plain, "b.yaml"), "1") }},
+		{"a file goes", func() { _ = os.Remove(filepath.Join(plain, "b.yaml")) }},
+		{"a directory appears", func() { put(t, filepath.Join(plain, "sub", "c.yaml"), "1") }},
+		{"Kubernetes swaps its link", func() {
+			link(t, "..v2", filepath.Join(mounted, "..data_tmp"))
+			move(t, filepath.Join(mounted, "..data_tmp"), filepath.Join(mounted, "..data"))
+		}},
+		{"a named file is written", func() { put(t, single, "2") }},
+		{"a named file is replaced", func() {
+			put(t, single+".new", "3")
+			move(t, single+".new", single)
+		}},
+		{"a glob matches one more", func() { put(t, filepath.Join(globbed, "y.conf"), "1") }},
+	} {
+		for len(changes) > 0 { // what one step left behind is not the next one's
+			<-changes
+		}
+		c.do()
+		select {
+		case <-changes:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s: not noticed", c.says)
+		}
+	}
+	// What happens in a directory that appeared is noticed too: it is
+	// watched since the change that showed it.
+	put(t, filepath.Join(plain, "sub", "d.yaml"), "1")
+	<-changes
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.Symlink(target, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDirectories: what is watched, for paths that exist and that do not.
+func TestDirectories(t *testing.T) {
+	dir := tree(t, "mesh/a.yaml", "", "mesh/sub/b.yaml", "", "mesh/.git/c.yaml", "", "real/d.yaml", "", "globs/x/e.yaml", "")
+	link(t, filepath.Join(dir, "real", "d.yaml"), filepath.Join(dir, "d.yaml"))
+	got := map[string]bool{}
+	for _, d := range directories([]string{filepath.Join(dir, "mesh"), filepath.Join(dir, "d.yaml"), filepath.Join(dir, "later", "f.yaml"), filepath.Join(dir, "globs", "*", "*.yaml")}) {
+		rel, err := filepath.Rel(dir, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[rel] = true
+	}
+	for _, want := range []string{".", "mesh", "mesh/sub", "real", "later", "globs", "globs/x"} {
+		if !got[want] {
+			t.Errorf("%s is not watched: %v", want, got)
+		}
+	}
+	if got["mesh/.git"] {
+		t.Error("a hidden directory is watched")
+	}
+}

@@ -1,0 +1,114 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/internal/stat"
+)
+
+// Side is one of the two connections.
+type Side struct {
+	Conn *sock.Conn
+	// Early holds bytes that were read from Conn before; they are the first to
+	// reach the other side, and must stay as they are until Run returns.
+	Early []byte
+	// Sent counts, while they pass, the bytes from this side that were written
+	// to the other. Nil counts nothing.
+	Sent *stat.Counter
+}
+
+// Result says what passed and why it ended.
+type Result struct {
+	// Up are the bytes that were written to the upstream connection, Down those
+	// that were written to the downstream one, Early ones included. They are
+	// exact, also when a write broke off.
+	Up, Down uint64
+	End      End
+	// Err is the failure that ended the relay; nil for Complete and Idle.
+	Err error
+}
+
+// End is why a relay ended.
+type End uint8
+
+// The ends of a relay.
+const (
+	Complete        End = iota // both sides sent a FIN
+	Idle                       // nothing passed for the idle time
+	DownstreamBroke            // the downstream connection was reset or failed
+	UpstreamBroke              // the upstream connection was reset or failed
+	Canceled                   // we closed one, or raised its Watch flag
+)
+
+// String is the end as log lines name it.
+func (e End) String() string {
+	return [...]string{"complete", "idle timeout", "downstream broke", "upstream broke", "canceled"}[e]
+}
+
+// Run carries bytes both ways until both directions have ended, which may take
+// for ever: close either connection, or raise the flag it watches, to end it.
+// Both connections are closed when it returns, and no goroutine is left.
+//
+// idle is how long no byte may pass in either direction, 0 for ever. A byte
+// counts as passed with its piece: a side that takes less than BufferSize in all
+// that time is idle too. Deadlines set on the connections before are replaced.
+func Run(down, up Side, idle time.Duration) Result {
+	r := relay{idle: idle}
+	r.up = direction{relay: &r, from: down.Conn, to: up.Conn, early: down.Early, live: down.Sent,
+		fromBroke: DownstreamBroke, toBroke: UpstreamBroke}
+	r.down = direction{relay: &r, from: up.Conn, to: down.Conn, early: up.Early, live: up.Sent,
+		fromBroke: UpstreamBroke, toBroke: DownstreamBroke}
+	r.up.start()
+	r.down.start()
+
+	r.touch()
+	done := make(chan struct{})
+	go func() {
+		r.down.run()
+		close(done)
+	}()
+	r.up.run()
+	<-done
+
+	r.up.flushOther(&r.down)
+	r.down.flushOther(&r.up)
+	down.Conn.Close()
+	up.Conn.Close()
+	return r.result()
+}
+
+// relay is what both directions share.
+type relay struct {
+	up, down direction
+	idle     time.Duration
+}
+
+// touch moves all four deadlines, since a byte that passes one way keeps both
+// ways open. They only move later, so nobody has to be woken.
+func (r *relay) touch() {
+	by := time.Duration(0)
+	if r.idle > 0 {
+		by = sock.Now() + r.idle
+	}
+	for _, c := range [...]*sock.Conn{r.up.from, r.up.to} {
+		c.ReadBy(by)
+		c.WriteBy(by)
+	}
+}
+
+// result takes the failure that came first; what it tears down fails too.
+func (r *relay) result() Result {
+	res := Result{Up: r.up.settle(), Down: r.down.settle()}
+	first := &r.up
+	if first.err == nil || r.down.err != nil && r.down.at < first.at {
+		first = &r.down
+	}
+	if first.err == nil {
+		return res
+	}
+	if res.End = first.end; res.End != Idle {
+		res.Err = first.err
+	}
+	return res
+}
