@@ -48,19 +48,41 @@ func bigEndian(port uint16) uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
+// States of TCP_INFO, as linux/tcp_states.h numbers them.
+const (
+	tcpEstablished = 1
+	tcpFinWait1    = 4
+	tcpFinWait2    = 5
+	tcpClose       = 7
+)
+
 // PeerGone tells that the peer has sent a FIN or an RST, also when bytes wait
 // unread before it (TCP_INFO: the state is past the peer's FIN; our own does not
 // count). It never blocks.
 func (c *Conn) PeerGone() bool {
-	if c.raw == nil {
+	switch c.tcpState() {
+	case tcpEstablished, tcpFinWait1, tcpFinWait2:
 		return false
 	}
-	const established, finWait1, finWait2 = 1, 4, 5 // TCP_ESTABLISHED ...
-	state := byte(established)
+	return true
+}
+
+// Dead tells that nothing more can be written or come: an RST was received, or
+// both sides' FINs were. Bytes that came before may still wait unread.
+func (c *Conn) Dead() bool { return c.tcpState() == tcpClose }
+
+func (c *Conn) tcpState() byte {
+	state := byte(tcpEstablished)
+	if c.raw == nil {
+		return state
+	}
 	err := c.raw.Control(func(fd uintptr) {
 		getsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&state), 1)
 	})
-	return err != nil || state != established && state != finWait1 && state != finWait2
+	if err != nil {
+		return tcpClose
+	}
+	return state
 }
 
 func getsockopt(fd uintptr, level, name int, p unsafe.Pointer, size uintptr) syscall.Errno {

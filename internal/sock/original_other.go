@@ -15,6 +15,9 @@ func (c *Conn) OriginalDst() (netip.AddrPort, bool) { return netip.AddrPort{}, f
 // when its answer is written.
 func (c *Conn) PeerGone() bool { return false }
 
+// Dead is known on Linux alone.
+func (c *Conn) Dead() bool { return false }
+
 // NoIPv6 tells from a listen error that the host has no IPv6 to listen on.
 func NoIPv6(err error) bool {
 	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/relay"
 	"github.com/outrider-mesh/outrider/proxy/sniff"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
@@ -24,6 +25,7 @@ type Session struct {
 	Cluster        string
 	ServerName     string
 	Received, Sent uint64
+	End            relay.End
 }
 
 // Relay passes bytes both ways until both sides have ended, and closes the
@@ -31,6 +33,14 @@ type Session struct {
 func (s *Session) Relay(stream *upstream.Stream) {
 	s.RelayConn(stream.Conn)
 	stream.Close()
+}
+
+// RelayConn is Relay for a connection that belongs to somebody else, who still
+// has to close it.
+func (s *Session) RelayConn(up *sock.Conn) {
+	s.Upstream = up.Remote()
+	r := relay.Run(relay.Side{Conn: s.Down, Early: s.Early}, relay.Side{Conn: up, Early: s.Late}, s.Idle)
+	s.Received, s.Sent, s.End = r.Up, r.Down, r.End
 }
 
 // IsAWS tells the names that App Mesh lets through to AWS's own services,

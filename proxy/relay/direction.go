@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -23,6 +25,7 @@ const (
 // goroutine that runs it, and after that to Run.
 type direction struct {
 	relay    *relay
+	other    *direction
 	from, to *sock.Conn
 	early    []byte
 	live     *stat.Counter
@@ -36,9 +39,16 @@ type direction struct {
 	end      End
 	at       time.Duration // when err came
 	unwanted bool          // err is that `to` took no more
+
+	// writing is true during a write, and broke set before it ends if `to` broke
+	// without a FIN; see cutOff.
+	writing, broke atomic.Bool
 }
 
-func (d *direction) start() { _, d.before = d.to.Traffic() }
+func (d *direction) begin(r *relay, from, to Side) {
+	d.relay, d.from, d.to, d.early, d.live = r, from.Conn, to.Conn, from.Early, from.Sent
+	_, d.before = d.to.Traffic()
+}
 
 // run carries bytes until the FIN has been passed on or something broke.
 func (d *direction) run() {
@@ -51,6 +61,9 @@ func (d *direction) run() {
 	}
 	for moved := 0; ; {
 		n, err := d.from.Fill(&b)
+		if err == io.EOF && d.cutOff(&yield) {
+			err = syscall.ECONNRESET
+		}
 		if err == io.EOF {
 			d.to.CloseWrite()
 			return
@@ -73,8 +86,13 @@ func (d *direction) run() {
 // carry writes p, and blocks while its reader is slow.
 func (d *direction) carry(p []byte) bool {
 	d.relay.touch()
-	if err := d.to.WriteAll(p, nil, nil); err != nil {
+	d.writing.Store(true)
+	err := d.to.WriteAll(p, nil, nil)
+	if err != nil {
 		d.writeFailed(err)
+	}
+	d.writing.Store(false)
+	if err != nil {
 		return false
 	}
 	d.relay.touch()
@@ -83,6 +101,16 @@ func (d *direction) carry(p []byte) bool {
 		d.live.Add(uint64(len(p)))
 	}
 	return true
+}
+
+// cutOff tells that what looks like the sender's FIN is an RST. The kernel tells
+// of an RST once: if the other direction's write was told, we read an EOF.
+// EPIPE, though, says that a FIN came before the RST, and the EOF is real.
+func (d *direction) cutOff(yield *sock.Yielder) bool {
+	for d.other.writing.Load() && d.from.Dead() {
+		yield.Yield() // a write to a dead connection is over at once
+	}
+	return d.other.broke.Load()
 }
 
 // readFailed ends both directions.
@@ -100,6 +128,7 @@ func (d *direction) readFailed(err error) {
 func (d *direction) writeFailed(err error) {
 	if d.fail(err, d.toBroke); d.end == d.toBroke {
 		d.unwanted = true
+		d.broke.Store(!errors.Is(err, syscall.EPIPE))
 		return
 	}
 	d.to.Close()
@@ -119,8 +148,8 @@ func (d *direction) fail(err error, broke End) {
 // flushOther is for a sender whose bytes nobody takes any more, after the other
 // direction has ended well: closing at once, with bytes unread, would be an RST
 // that destroys what the sender has still to receive.
-func (d *direction) flushOther(other *direction) {
-	if !d.unwanted || other.err != nil {
+func (d *direction) flushOther() {
+	if !d.unwanted || d.other.err != nil {
 		return
 	}
 	var b sock.Buffer

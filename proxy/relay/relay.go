@@ -55,14 +55,12 @@ func (e End) String() string {
 // that time is idle too. Deadlines set on the connections before are replaced.
 func Run(down, up Side, idle time.Duration) Result {
 	r := relay{idle: idle}
-	r.up = direction{relay: &r, from: down.Conn, to: up.Conn, early: down.Early, live: down.Sent,
-		fromBroke: DownstreamBroke, toBroke: UpstreamBroke}
-	r.down = direction{relay: &r, from: up.Conn, to: down.Conn, early: up.Early, live: up.Sent,
-		fromBroke: UpstreamBroke, toBroke: DownstreamBroke}
-	r.up.start()
-	r.down.start()
-
+	r.up.begin(&r, down, up)
+	r.up.other, r.up.fromBroke, r.up.toBroke = &r.down, DownstreamBroke, UpstreamBroke
+	r.down.begin(&r, up, down)
+	r.down.other, r.down.fromBroke, r.down.toBroke = &r.up, UpstreamBroke, DownstreamBroke
 	r.touch()
+
 	done := make(chan struct{})
 	go func() {
 		r.down.run()
@@ -71,8 +69,8 @@ func Run(down, up Side, idle time.Duration) Result {
 	r.up.run()
 	<-done
 
-	r.up.flushOther(&r.down)
-	r.down.flushOther(&r.up)
+	r.up.flushOther()
+	r.down.flushOther()
 	down.Conn.Close()
 	up.Conn.Close()
 	return r.result()

@@ -125,7 +125,7 @@ func (w *world) edit(ctx context.Context, v1, v2 int) (note string, err error) {
 
 // updates is how often the front's sidecar has taken new documents.
 func (w *world) updates(ctx context.Context) (sum int) {
-	_, body, err := fetch(ctx, "http://"+w.member("front").admin.String()+"/stats?filter=update_success")
+	_, body, err := fetch(ctx, "http://"+w.member("front").admin.String()+"/stats?filter=lds.update_success")
 	if err != nil {
 		return 0
 	}

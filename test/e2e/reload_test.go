@@ -42,10 +42,10 @@ func TestReloadUnderLoad(t *testing.T) {
 	up := openUpload(t, s)
 	load := busy(t, plain(t, s.egress), svc+"/")
 	for i := 1; i <= swaps; i++ {
-		before := s.stat(".update_success")
+		before := s.stat("lds.update_success")
 		ends[i%2].write(t, s.endpointsFile)
 		variants[i%len(variants)].write(t, s.meshFile)
-		s.await(fmt.Sprintf("swap %d is counted", i), func() bool { return s.stat(".update_success") > before })
+		s.await(fmt.Sprintf("swap %d is counted", i), func() bool { return s.stat("lds.update_success") > before })
 		tell <- fmt.Sprint("swap ", i)
 		if line, err := lines.ReadString('\n'); err != nil || line != fmt.Sprintf("swap %d\n", i) {
 			t.Fatalf("after swap %d the long answer says %q, %v", i, line, err)
@@ -71,7 +71,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("%s at %s was never asked", b.name, b.addr)
 		}
 	}
-	if rejected := s.stat(".update_rejected"); rejected != 0 {
+	if rejected := s.stat("lds.update_rejected"); rejected != 0 {
 		t.Errorf("%d updates were rejected", rejected)
 	}
 }
@@ -183,7 +183,7 @@ func TestARejectedReloadChangesNothing(t *testing.T) {
 	bad := userMesh("v2", 100)
 	bad[4] = route("router", "all", "/", "v9", 100)
 	bad.write(t, s.meshFile)
-	s.await("the bad documents are rejected", func() bool { return s.stat(".update_rejected") > 0 })
+	s.await("the bad documents are rejected", func() bool { return s.stat("lds.update_rejected") > 0 })
 	want(t, c, svc+"/", 200, "v1")
 	if !strings.Contains(s.log.String(), "v9") {
 		t.Error("the log does not name what is missing")
@@ -192,8 +192,8 @@ func TestARejectedReloadChangesNothing(t *testing.T) {
 	if err := os.WriteFile(s.meshFile, []byte(`[{"meshName": "m", `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	before := s.stat(".update_rejected")
-	s.await("the broken text is rejected", func() bool { return s.stat(".update_rejected") > before })
+	before := s.stat("lds.update_rejected")
+	s.await("the broken text is rejected", func() bool { return s.stat("lds.update_rejected") > before })
 	want(t, c, svc+"/", 200, "v1")
 
 	userMesh("v2", 100).write(t, s.meshFile)
