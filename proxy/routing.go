@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -45,18 +47,30 @@ type chain struct {
 	targets l4.Split
 	handle  l7.Handler
 	stats   *stat.Group
+	log     *slog.Logger
 }
 
-// Compile builds the routing of a snapshot. resolve gives the cluster at work
-// for each one named; log may be nil. An error names the route that cannot be
-// served and its place.
-func Compile(snap *mesh.Snapshot, resolve func(*mesh.Cluster) *upstream.Cluster, log AccessLog, stats *stat.Set) (*Routing, error) {
+// Parts are what a routing is made with.
+type Parts struct {
+	// Resolve gives the cluster at work for each one that is named.
+	Resolve func(*mesh.Cluster) *upstream.Cluster
+	// Access is told of every exchange; nil: nobody is.
+	Access AccessLog
+	// Log gets a line for each decision, at debug.
+	Log   *slog.Logger
+	Stats *stat.Set
+}
+
+// Compile builds the routing of a snapshot. An error names the route that
+// cannot be served and its place.
+func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
+	resolve := parts.Resolve
 	r := &Routing{
 		Snapshot: snap,
 		inbound:  make(map[uint16]*chain),
 		outbound: make(map[uint16]*chain),
 		services: make(map[string]*chain),
-		log:      log,
+		log:      parts.Access,
 	}
 	for _, c := range snap.Clusters {
 		switch {
@@ -69,7 +83,7 @@ func Compile(snap *mesh.Snapshot, resolve func(*mesh.Cluster) *upstream.Cluster,
 	}
 	var errs []error
 	for _, spec := range snap.Inbound {
-		c, err := compileChain(spec, resolve, stats, len(snap.Inbound) > 1)
+		c, err := compileChain(spec, parts, prefix(spec, len(snap.Inbound)))
 		errs = append(errs, err)
 		r.inbound[spec.Port] = c
 		r.onlyInbound = c
@@ -78,17 +92,17 @@ func Compile(snap *mesh.Snapshot, resolve func(*mesh.Cluster) *upstream.Cluster,
 		r.onlyInbound = nil
 	}
 	for _, spec := range snap.Outbound {
-		c, err := compileChain(spec, resolve, stats, false)
+		c, err := compileChain(spec, parts, prefix(spec, 1))
 		errs = append(errs, err)
 		r.outbound[spec.Port] = c
-		r.name(c)
+		r.serve(c)
 	}
 	return r, errors.Join(errs...)
 }
 
-// name makes a chain's services known by authority. A bare name that several
+// serve makes a chain's services known by authority. A bare name that several
 // ports serve stands for none of them.
-func (r *Routing) name(c *chain) {
+func (r *Routing) serve(c *chain) {
 	for _, host := range c.spec.VirtualHosts {
 		for _, domain := range host.Domains {
 			if _, taken := r.services[domain]; taken {
@@ -99,24 +113,29 @@ func (r *Routing) name(c *chain) {
 	}
 }
 
-func compileChain(spec *mesh.Listener, resolve func(*mesh.Cluster) *upstream.Cluster, stats *stat.Set, several bool) (*chain, error) {
-	c := &chain{spec: spec}
+func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, error) {
+	c := &chain{spec: spec, log: parts.Log}
 	if spec.Protocol == mesh.TCP {
 		for _, t := range spec.Targets {
-			c.targets.Add(resolve(t.Cluster), t.Weight)
+			c.targets.Add(parts.Resolve(t.Cluster), t.Weight)
 		}
 		return c, nil
 	}
-	// App Mesh 2.1: with several listeners the prefix names protocol and port.
-	prefix := "http." + spec.Direction.String() + "."
-	if several {
-		prefix += spec.Protocol.String() + "." + strconv.Itoa(int(spec.Port)) + "."
-	}
-	c.stats = stats.Group(prefix, &httpLayout)
+	c.stats = parts.Stats.Group(prefix, &httpLayout)
 	c.handle = filter.HTTP(c.route, time.Now)
 	var err error
-	c.table, err = route.Compile(spec.VirtualHosts, resolve)
+	c.table, err = route.Compile(spec.VirtualHosts, parts.Resolve)
 	return c, err
+}
+
+// prefix is the stat prefix of an HTTP chain. With several listeners it names
+// protocol and port (App Mesh 2.1).
+func prefix(spec *mesh.Listener, listeners int) string {
+	p := "http." + spec.Direction.String() + "."
+	if listeners > 1 {
+		p += spec.Protocol.String() + "." + strconv.Itoa(int(spec.Port)) + "."
+	}
+	return p
 }
 
 // route is the router: the last of the stages.
@@ -136,6 +155,10 @@ func (c *chain) route(ex *l7.Exchange) error {
 	}
 	ex.Route = r.Spec.Name
 	cluster, ok := r.Pick(rand.Uint64())
+	if c.log.Enabled(context.Background(), slog.LevelDebug) {
+		c.log.Debug("route", "authority", string(req.Authority), "target", string(req.Target),
+			"route", r.Spec.Name, "from", r.Spec.Origin.String(), "cluster", name(cluster))
+	}
 	if !ok {
 		c.stats.Counter(noCluster).Inc()
 		return errNoWeight
@@ -159,6 +182,17 @@ func (r *Routing) find(authority []byte) *chain {
 
 // Check tells whether Compile would take a snapshot.
 func Check(snap *mesh.Snapshot) error {
-	_, err := Compile(snap, func(*mesh.Cluster) *upstream.Cluster { return nil }, nil, new(stat.Set))
+	_, err := Compile(snap, Parts{
+		Resolve: func(*mesh.Cluster) *upstream.Cluster { return nil },
+		Stats:   new(stat.Set),
+	})
 	return err
+}
+
+// name is the name of a cluster that may be nil.
+func name(c *upstream.Cluster) string {
+	if c == nil {
+		return "none"
+	}
+	return c.Name()
 }

@@ -65,6 +65,7 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 		RetryUnsafe:  cfg.Retry.Unsafe.V,
 		ReplayMost:   int64(cfg.Retry.Buffer.V),
 		ReplayBudget: replayBudget,
+		Log:          log.Logger("upstream"),
 	}, s.stats)
 	s.manager.Own(append(s.server.Addrs(mesh.Ingress), s.server.Addrs(mesh.Egress)...))
 	names, err := discovery.New(discovery.Options{
@@ -79,10 +80,11 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 	}
 	s.names = names
 	s.live = &live.State{
-		Server:   s.server,
-		Upstream: s.manager,
-		Names:    watcher{names},
-		Stats:    s.stats,
+		Server:    s.server,
+		Upstream:  s.manager,
+		Names:     watcher{names},
+		Stats:     s.stats,
+		RouterLog: log.Logger("router"),
 		OpenLog: func(spec *mesh.AccessLog) (live.AccessLog, error) {
 			return telemetry.OpenAccessLog(spec, s.stats)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"reflect"
 	"sync"
@@ -38,6 +39,8 @@ type State struct {
 	Upstream *upstream.Manager
 	Names    names
 	Stats    *stat.Set
+	// RouterLog gets a line for each routing decision, at debug.
+	RouterLog *slog.Logger
 	// OpenLog opens the access log that the documents ask for.
 	OpenLog func(*mesh.AccessLog) (AccessLog, error)
 	// WarmTime is how long a swap waits for the names of clusters that are
@@ -90,7 +93,7 @@ func (s *State) Apply(ctx context.Context, snap *mesh.Snapshot) error {
 		cancel()
 	}
 	resolve := func(c *mesh.Cluster) *upstream.Cluster { return byName[c.Name] }
-	routing, err := proxy.Compile(snap, resolve, plain(log), s.Stats)
+	routing, err := proxy.Compile(snap, proxy.Parts{Resolve: resolve, Access: plain(log), Log: s.RouterLog, Stats: s.Stats})
 	if err != nil {
 		return fmt.Errorf("compiling routes: %w", err)
 	}

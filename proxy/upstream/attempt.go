@@ -51,6 +51,9 @@ func (f *forwarding) lease() outcome {
 		}
 	}
 	f.conn = c
+	if f.debug() {
+		f.log("endpoint", "address", c.Conn().Remote(), "reused", c.used)
+	}
 	e.Cells.RqActive.Inc()
 	c.lend(f.ex)
 	f.ex.Upstream = c.Conn().Remote()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -63,6 +64,14 @@ type outcome struct {
 	// wrote tells that part of the request may have reached the peer; reused
 	// that its connection had carried another one before.
 	wrote, reused bool
+}
+
+// describe is the outcome in a word or two, for the log.
+func (o outcome) describe(ex *l7.Exchange) string {
+	if o.reset == answered {
+		return "status " + strconv.Itoa(ex.Response.Status)
+	}
+	return o.failure(false).Error()
 }
 
 // failure is what the client is told, by Envoy's table (2.3).

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -154,6 +156,9 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 		f.ex.Flags.Set(l7.FlagUpstreamOverflow)
 		return o, false
 	}
+	if f.debug() {
+		f.log("retry", "after", o.describe(f.ex), "stale connection", stale, "retries", f.retries)
+	}
 	f.giveBack(o)
 	f.ex.Response.Header.Reset()
 	if f.live && !f.replay.rewind() {
@@ -196,6 +201,9 @@ func (f *forwarding) conclude(o outcome) error {
 		return nil
 	}
 	failure := o.failure(f.retried)
+	if f.debug() {
+		f.log("failed", "answer", failure.Error())
+	}
 	if o.reset == connectFailed {
 		ex.TransportFailure = transportFailure(o)
 	}
@@ -299,6 +307,17 @@ func (f *forwarding) expect(now time.Duration) {
 }
 
 var expectedTimeout = []byte("x-envoy-expected-rq-timeout-ms")
+
+// debug tells whether decisions are logged; log logs one.
+func (f *forwarding) debug() bool {
+	return f.cluster.manager.settings.Log.Enabled(context.Background(), slog.LevelDebug)
+}
+
+func (f *forwarding) log(decision string, args ...any) {
+	args = append(args, "cluster", f.cluster.name, "attempt", f.ex.Attempts,
+		"method", string(f.ex.Request.Method), "target", string(f.ex.Request.Target))
+	f.cluster.manager.settings.Log.Debug(decision, args...)
+}
 
 func (f *forwarding) gone() bool { return f.ex.Peer != nil && f.ex.Peer.Gone().Load() }
 

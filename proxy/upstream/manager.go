@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -23,6 +24,8 @@ type Settings struct {
 	// ReplayMost is how many bytes of a request's body are kept for a retry;
 	// ReplayBudget how many for all exchanges together.
 	ReplayMost, ReplayBudget int64
+	// Log gets a line for each attempt and retry, at debug. It must be there.
+	Log *slog.Logger
 }
 
 // Manager keeps all clusters of the process. They outlive snapshots: Sync
