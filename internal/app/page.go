@@ -74,7 +74,6 @@ func (e engine) Listeners() (listeners []admin.Listener) {
 
 // Clusters are those of the snapshot, with their endpoints at this moment.
 func (e engine) Clusters() (clusters []admin.Cluster) {
-	e.manager.RefreshGauges()
 	snap, _ := e.live.Current()
 	if snap == nil {
 		return nil

@@ -91,6 +91,9 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 		WarmTime: warmTime,
 	}
 	s.updates = admin.NewUpdates(s.stats)
+	for range len(s.server.Addrs(mesh.Ingress)) + len(s.server.Addrs(mesh.Egress)) {
+		s.updates.ListenerBound()
+	}
 	s.admin = admin.New(s.page())
 	s.admin.RegisterStats(s.connections)
 	return s, nil

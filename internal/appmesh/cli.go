@@ -285,7 +285,8 @@ func (d *Documents) stranger(v *value) {
 	if near := d.didYouMean(v.members[0].name, append(objectNames(), requestNames(unknownKind)...)); near != "" {
 		hint = near
 	}
-	d.documentError(v, v.at, "not an App Mesh document: nothing here names a resource", hint)
+	d.add(finding{about: v, foreign: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Error,
+		Message: "not an App Mesh document: nothing here names a resource", Hint: hint}})
 }
 
 func (d *Documents) didYouMean(name string, names []string) string {

@@ -17,6 +17,9 @@ type finding struct {
 	mesh  string    // all resources of this mesh
 	about *value    // a document that became no resource
 	text  []byte    // a source that could not be read to its end
+	// foreign marks an about that is no resource at all: it cannot be the one
+	// that is missed.
+	foreign bool
 	// fileWide findings say what a whole file is.
 	fileWide bool
 	// feature groups not-yet findings: each is reported once.
@@ -80,7 +83,7 @@ func (f *finding) concerns(r *reach) bool {
 	case f.mesh != "":
 		return f.mesh == r.mesh.name
 	case f.about != nil:
-		return r.unresolved || r.any(f.about.mentions)
+		return r.unresolved && !f.foreign || r.any(f.about.mentions)
 	case f.text != nil:
 		return r.unresolved || r.any(func(name string) bool { return holdsWord(f.text, name) })
 	}

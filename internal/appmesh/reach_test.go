@@ -105,6 +105,8 @@ func TestReach(t *testing.T) {
 		{"a broken file may hold the target that is missing", "target.yaml", "{virtualNodeName: [", false, `may stand in target.yaml, which cannot be read`},
 		{"a broken file may hold the service that is missing", "service.yaml", "{virtualServiceNa", false, `error: cannot be read: `},
 		{"a broken file may hold the mesh's egress filter", "mesh.yaml", "{meshName: m, spec: {egressFilter: ]", false, `error: cannot be read: `},
+		{"a file of something else does not stop", "service.yaml", `{"name": "some-package", "version": "1.0"}`, true, `warning: not an App Mesh document`},
+		{"a document without its name may be the service that is missing", "service.yaml", "{meshName: m, spec: {provider: {virtualRouter: {virtualRouterName: other}}}}", false, `error: this looks like a virtual service`},
 		{"a route without its names is in reach of its router", "stranger.yaml", `{virtualRouterName: router, spec: {httpRoute: {}}}`, false, `error: this looks like a route`},
 		{"a route of another router does not stop", "stranger.yaml", `{virtualRouterName: other, spec: {httpRoute: {}}}`, true, `warning: this looks like a route`},
 		{"a form that is not read yet does not stop", "stranger.yaml", `{apiVersion: appmesh.k8s.aws/v1beta2, kind: Mesh}`, true, `not-yet: this is Kubernetes`},

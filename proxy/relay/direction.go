@@ -128,7 +128,7 @@ func (d *direction) readFailed(err error) {
 func (d *direction) writeFailed(err error) {
 	if d.fail(err, d.toBroke); d.end == d.toBroke {
 		d.unwanted = true
-		d.broke.Store(!errors.Is(err, syscall.EPIPE))
+		d.broke.Store(!errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe))
 		return
 	}
 	d.to.Close()

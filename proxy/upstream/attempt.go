@@ -69,8 +69,12 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 		stats.Counter(rqPendingOverflow).Inc()
 		return nil, outcome{reset: overflowed}
 	}
-	defer b.PendingRequests.Release()
 	stats.Counter(rqPendingTotal).Inc()
+	f.cluster.gauge()
+	defer func() {
+		b.PendingRequests.Release()
+		f.cluster.gauge()
+	}()
 	for !b.Connections.TryAcquire() {
 		if e.open.CompareAndSwap(0, 1) {
 			b.Connections.Acquire()

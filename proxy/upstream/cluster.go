@@ -59,6 +59,18 @@ func (c *Cluster) apply(spec *mesh.Cluster) {
 	}
 }
 
+// gauge shows what is in use of the limits. It is called when connections come
+// and go, which is not for every request.
+func (c *Cluster) gauge() {
+	c.stats.Gauge(rqPendingActive).Set(c.breaker.PendingRequests.InUse())
+	if c.breaker.Connections.Max() > 0 {
+		c.stats.Gauge(openCx).Set(bit(c.breaker.Connections.Open()))
+	}
+	if c.breaker.PendingRequests.Max() > 0 {
+		c.stats.Gauge(openPending).Set(bit(c.breaker.PendingRequests.Open()))
+	}
+}
+
 // Update sets the cluster's endpoints. Endpoints that stay keep their
 // connections and cells; the idle connections of those that go are closed, the
 // busy ones finish. For LogicalDNS, addrs holds the first address of the

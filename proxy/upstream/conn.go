@@ -72,6 +72,7 @@ func (c *conn) close(why *stat.Counter) {
 	c.endpoint.Cells.CxActive.Dec()
 	c.endpoint.open.Add(-1)
 	cl.breaker.Connections.Release()
+	cl.gauge()
 	c.endpoint.pool.vacant()
 }
 

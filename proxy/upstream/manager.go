@@ -137,18 +137,6 @@ func (m *Manager) Close() {
 // draw gives random bits, for choices that need no secret.
 func (m *Manager) draw() uint64 { return rand.Uint64() }
 
-// RefreshGauges sets the gauges that are computed only when somebody looks.
-func (m *Manager) RefreshGauges() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range m.clusters {
-		c.stats.Gauge(openCx).Set(bit(c.breaker.Connections.Open()))
-		c.stats.Gauge(openPending).Set(bit(c.breaker.PendingRequests.Open()))
-		c.stats.Gauge(openRq).Set(bit(c.breaker.Requests.Open()))
-		c.stats.Gauge(rqPendingActive).Set(c.breaker.PendingRequests.InUse())
-	}
-}
-
 func bit(b bool) int64 {
 	if b {
 		return 1

@@ -64,6 +64,7 @@ func (c *Cluster) connect(addr netip.AddrPort, e *Endpoint) (*Stream, error) {
 	}
 	c.stats.Counter(cxTotal).Inc()
 	c.stats.Gauge(cxActive).Inc()
+	c.gauge()
 	c.stats.Histogram(cxConnectTime).Observe(micros(sock.Now() - start))
 	return &Stream{Conn: sc, cluster: c, endpoint: e, born: start}, nil
 }
@@ -80,6 +81,7 @@ func (s *Stream) Close() {
 	stats.Gauge(cxActive).Dec()
 	stats.Histogram(cxLength).Observe(micros(sock.Now() - s.born))
 	s.cluster.breaker.Connections.Release()
+	s.cluster.gauge()
 	if s.endpoint != nil {
 		s.endpoint.Cells.CxActive.Dec()
 	}
