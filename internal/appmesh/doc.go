@@ -13,10 +13,11 @@
 //	schema*.go     the seven kinds with all their fields and limits
 //	check.go       a spec is held against its schema; what passes is canonical
 //	documents.go   the index of all resources: Parse, Check
-//	refs_*.go      what only shows between resources: names that lead nowhere,
+//	refs*.go       what only shows between resources: names that lead nowhere,
 //	               ports and protocols that disagree, routes never reached
-//	compile.go     the reach of one node becomes a Snapshot: ingress.go,
-//	egress.go      egress.go, routes.go, clusters.go
+//	compile.go     the reach of one node becomes a Snapshot: inbound.go,
+//	               outbound.go, routes.go, clusters.go, tls.go, version.go
+//	print.go       findings for people and for programs
 //	watch.go       changed files are noticed
 //
 // The canonical tree (a resource's checked spec) is what the compiler reads:

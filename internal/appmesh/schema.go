@@ -124,7 +124,7 @@ var (
 	backendDefaults = obj(opt("clientPolicy", clientPolicy))
 
 	// A healthCheck may leave out what the API wants but the guide does not
-	// write; cluster.go fills it in.
+	// write; clusters.go fills it in.
 	healthCheckFields = []field{
 		opt("intervalMillis", integer(5000, 300000)),
 		opt("timeoutMillis", integer(2000, 60000)),

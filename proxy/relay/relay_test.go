@@ -176,7 +176,7 @@ func TestAReaderThatTakesNothingIsIdleToo(t *testing.T) {
 }
 
 func TestBytesOneWayKeepTheOtherWayOpen(t *testing.T) {
-	const idle = 300 * time.Millisecond
+	const idle = 500 * time.Millisecond
 	s := play(t, idle, nil)
 	for began := sock.Now(); sock.Now()-began < 2*idle; { // paced by the relay itself
 		s.server.Write([]byte("tick"))

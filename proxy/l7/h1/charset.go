@@ -7,7 +7,7 @@ type class uint8
 
 const (
 	tokenByte  class = 1 << iota // RFC 9110 tchar
-	targetByte                   // anything visible, and bytes above 0x7f as Envoy lets through
+	targetByte                   // anything visible but a fragment, and bytes above 0x7f, as in Envoy
 	hostByte                     // RFC 3986 reg-name, IP literals and a port
 )
 
@@ -21,7 +21,7 @@ func buildClasses() (t [256]class) {
 		if alnum || contains("!#$%&'*+-.^_`|~", b) {
 			t[c] |= tokenByte
 		}
-		if b > 0x20 && b != 0x7f {
+		if b > 0x20 && b != 0x7f && b != '#' {
 			t[c] |= targetByte
 		}
 		if alnum || contains("-._~!$&'()*+,;=%:[]", b) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -187,4 +188,6 @@ func (c *Client) Early() []byte { return c.recv.buffered() }
 
 // IsPeerClose tells that an error of Send or ReadResponse is the peer's
 // closing of the connection, by FIN or RST.
-func IsPeerClose(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
+func IsPeerClose(err error) bool {
+	return err == io.EOF || err == io.ErrUnexpectedEOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

@@ -105,14 +105,14 @@ type copier struct {
 	chunked bool
 	idle    time.Duration // bounds each write; 0 is no bound
 	n       uint64        // body bytes passed on
-	yield   sock.Yielder
+	yield   *sock.Yielder // made when enough was moved to need it
 }
 
 // run writes the head and the body. readErr is why the body ended early,
 // writeErr why the connection did; both nil when all went well.
 func (c *copier) run(body l7.Body) (readErr, writeErr error) {
-	defer c.yield.Close()
 	moved := 0
+	defer c.stopYielding()
 	for {
 		p, err := body.Buffered()
 		if p == nil && err == nil {
@@ -135,8 +135,22 @@ func (c *copier) run(body l7.Body) (readErr, writeErr error) {
 		}
 		if moved += len(p); moved >= yieldAfter {
 			moved = 0
-			c.yield.Yield()
+			c.giveWay()
 		}
+	}
+}
+
+// giveWay lets everybody else have their turn.
+func (c *copier) giveWay() {
+	if c.yield == nil {
+		c.yield = new(sock.Yielder)
+	}
+	c.yield.Yield()
+}
+
+func (c *copier) stopYielding() {
+	if c.yield != nil {
+		c.yield.Close()
 	}
 }
 

@@ -32,6 +32,7 @@ var (
 	errLengthAndTE  = malformed("content-length together with transfer-encoding")
 	errTEOn10       = malformed("transfer-encoding on HTTP/1.0")
 	errTEOrder      = malformed("malformed transfer-encoding")
+	errConnectBody  = malformed("CONNECT with a body")
 	errHost         = malformed("malformed host")
 	errHosts        = malformed("several host fields")
 	errNoHost       = &Error{400, "", "missing_host_header", "no host field"}

@@ -18,7 +18,8 @@ type framing struct {
 	close      bool // Connection: close
 	keepAlive  bool // Connection: keep-alive
 	upgrade    bool // Connection: upgrade
-	hasUpgrade bool // an Upgrade field other than h2c
+	hasUpgrade bool // an Upgrade field
+	h2c        bool // one that names h2c, which would escape routing
 	expect     bool // Expect: 100-continue
 	hosts      int
 	keepFor    int // Keep-Alive: timeout=, seconds; 0: not said
@@ -119,7 +120,10 @@ func (f *framing) see(id l7.Name, value []byte, minor byte) error {
 	case l7.NameProxyConnection:
 		f.close = f.close || l7.EqualFold(value, "close")
 	case l7.NameUpgrade:
-		f.hasUpgrade = f.hasUpgrade || !l7.EqualFold(value, "h2c")
+		f.hasUpgrade = true
+		for token := range tokens(value) {
+			f.h2c = f.h2c || l7.EqualFold(token, "h2c")
+		}
 	case l7.NameExpect:
 		f.expect = f.expect || l7.EqualFold(value, "100-continue")
 	case l7.NameKeepAlive:
@@ -129,18 +133,23 @@ func (f *framing) see(id l7.Name, value []byte, minor byte) error {
 }
 
 // transferCoding tells a coding we do not know (501) from a list that could be
-// read in two ways (400): chunked must be the last and stand once.
+// read in two ways (400): chunked must be the last and stand once, and no
+// element may be empty.
 func transferCoding(value []byte) error {
-	for token := range tokens(value) {
-		if l7.EqualFold(token, "chunked") {
+	for {
+		token, rest, more := bytes.Cut(value, comma)
+		token = trim(token)
+		if len(token) == 0 || more && l7.EqualFold(token, "chunked") {
 			return errTEOrder
 		}
+		if !more {
+			return errCoding
+		}
+		value = rest
 	}
-	if len(value) == 0 {
-		return errTEOrder
-	}
-	return errCoding
 }
+
+var comma = []byte(",")
 
 // dropNominated removes the fields that Connection names. A name that frames
 // or routes the message must not be among them (RFC 9110 7.6.1).

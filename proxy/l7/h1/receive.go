@@ -44,6 +44,9 @@ func (r *receiver) more() error {
 	} else if r.rest.Full() {
 		r.rest.Compact()
 	}
+	if r.rest.Full() { // a trailer section that is larger than a buffer
+		r.rest.Grow(2 * r.rest.Len())
+	}
 	_, err := r.conn.Fill(&r.rest)
 	return err
 }
@@ -101,7 +104,7 @@ func (r *receiver) readHead(limit int) ([]byte, error) {
 			return b[:n], nil
 		}
 		if r.cur.Full() {
-			r.cur.Grow(min(limit, 4*len(b)+sock.BufferSize))
+			r.cur.Grow(min(limit, roomFor(len(b))))
 		}
 		if _, err := r.conn.Fill(r.cur); err != nil {
 			if err == io.EOF && len(b) > 0 {
@@ -110,4 +113,14 @@ func (r *receiver) readHead(limit int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// roomFor is how large a buffer should be in which a head of n bytes so far has
+// come to the end. A short one began behind others (pipelining): there is room
+// enough once it is moved to the front.
+func roomFor(n int) int {
+	if n <= sock.BufferSize/2 {
+		return sock.BufferSize
+	}
+	return 4*n + sock.BufferSize
 }

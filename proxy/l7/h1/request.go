@@ -23,7 +23,7 @@ func parseRequest(head []byte, req *l7.Request) (framing, error) {
 	if err := findAuthority(req, f); err != nil {
 		return f, err
 	}
-	req.Upgrade = f.upgrade && f.hasUpgrade && req.Minor == 1
+	req.Upgrade = f.upgrade && f.hasUpgrade && !f.h2c && req.Minor == 1
 	if !req.Upgrade {
 		req.Header.Remove(l7.NameUpgrade)
 	}
@@ -84,6 +84,12 @@ func findAuthority(req *l7.Request, f framing) error {
 	}
 	switch {
 	case req.IsConnect():
+		if f.chunked || f.length > 0 {
+			return errConnectBody
+		}
+		if bytes.LastIndexByte(req.Target, ':') < 1 || req.Target[len(req.Target)-1] == ':' {
+			return errTarget
+		}
 		req.Authority, req.Target = req.Target, nil
 	case req.Target[0] == '/':
 	case string(req.Target) == "*":
@@ -116,6 +122,9 @@ func splitAbsolute(req *l7.Request) error {
 	switch {
 	case end < 0:
 		req.Authority, req.Target = t, slash
+		if string(req.Method) == "OPTIONS" {
+			req.Target = asterisk // RFC 9112 3.2.4
+		}
 	case t[end] == '/':
 		req.Authority, req.Target = t[:end], t[end:]
 	default: // "http://host?query": an empty path cannot be sent on as it is
@@ -128,7 +137,7 @@ func splitAbsolute(req *l7.Request) error {
 	return nil
 }
 
-var slash = []byte("/")
+var slash, asterisk = []byte("/"), []byte("*")
 
 // validHost takes what RFC 3986 allows as host and port, without user
 // information; empty is allowed (RFC 9110 7.2).
@@ -156,6 +165,9 @@ func validHost(b []byte) bool {
 	}
 	if colon < 0 {
 		return true
+	}
+	if colon == 0 {
+		return false
 	}
 	port, ok := parseLength(b[colon+1:])
 	return len(b) == colon+1 || ok && port <= 65535

@@ -19,6 +19,9 @@ func parseResponse(head []byte, resp *l7.Response) (framing, error) {
 	if resp.Status != 101 && resp.Status != 426 {
 		resp.Header.Remove(l7.NameUpgrade)
 	}
+	if resp.Status < 200 || resp.Status == 204 {
+		resp.Header.Remove(l7.NameContentLength) // RFC 9110 8.6: it must not be there
+	}
 	dropHopByHop(&resp.Header)
 	return f, nil
 }

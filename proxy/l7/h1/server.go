@@ -68,9 +68,7 @@ func (s *Server) ReadRequest(ex *l7.Exchange) error {
 	ex.Start = sock.Now()
 	s.minor, s.close, s.head, s.respond = 1, true, false, false
 	ex.Request.Body = l7.Empty
-	if s.Idle > 0 {
-		s.recv.conn.ReadBy(ex.Start + s.Idle)
-	}
+	s.recv.conn.ReadBy(s.bound(ex.Start))
 	head, err := s.recv.readHead(maxRequestHead)
 	if err != nil {
 		return err
@@ -113,16 +111,27 @@ var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
 // writeContinue tells the client to send the body (Envoy answers Expect:
 // 100-continue itself and does not pass it on).
-func (s *Server) writeContinue() error {
-	return s.recv.conn.WriteAll(continueLine, nil, nil)
-}
+func (s *Server) writeContinue() error { return s.write(continueLine) }
 
 // Inform passes an informational response on.
 func (s *Server) Inform(ex *l7.Exchange) error {
 	out := takeOutput()
 	defer out.release()
 	out.b = appendResponse(out.b, &ex.Response, frameNone, "")
-	return s.recv.conn.WriteAll(out.b, nil, nil)
+	return s.write(out.b)
+}
+
+func (s *Server) write(p []byte) error {
+	s.recv.conn.WriteBy(s.bound(sock.Now()))
+	return s.recv.conn.WriteAll(p, nil, nil)
+}
+
+// bound is when a silence that begins now lasts too long; 0 is never.
+func (s *Server) bound(now time.Duration) time.Duration {
+	if s.Idle > 0 {
+		return now + s.Idle
+	}
+	return 0
 }
 
 // WriteResponse writes ex.Response, head and body. bodyErr says that the body
