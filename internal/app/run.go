@@ -98,7 +98,7 @@ func (d *documents) read() (*mesh.Snapshot, []mesh.Finding, error) {
 		}
 		sources = append(sources, source)
 	}
-	docs := appmesh.Parse(sources)
+	docs := checks.Parse(sources)
 	d.count = docs.Documents()
 	snap, found := docs.Compile(d.cfg.Resource.Name.V, appmesh.Options{AppHost: d.cfg.Listen.App.V})
 	return snap, append(findings, found...), nil

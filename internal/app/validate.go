@@ -6,7 +6,11 @@ import (
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/telemetry"
 )
+
+// checks are what the parts that will serve the documents know of them.
+var checks = appmesh.Checks{LogFormat: telemetry.CheckFormat}
 
 // validate checks documents: all of them, or what one node can reach.
 func validate(p *Process, args []string) int {
@@ -26,7 +30,7 @@ func validate(p *Process, args []string) int {
 		fmt.Fprintln(p.Stderr, "outrider validate:", err)
 		return ExitEnvironment
 	}
-	docs := appmesh.Parse(sources)
+	docs := checks.Parse(sources)
 	if *node == "" {
 		findings = append(findings, docs.Check()...)
 	} else {

@@ -15,6 +15,7 @@ import (
 // everything that was found on the way. They do not change after Parse: Check
 // and Compile may be called at the same time.
 type Documents struct {
+	checks    Checks
 	sources   []string
 	documents int
 	resources []*resource
@@ -43,10 +44,19 @@ type index struct {
 	backings map[*resource]*backing
 }
 
+// Checks are what others know of the documents; a nil one is not made.
+type Checks struct {
+	// LogFormat tells whether a text is an access-log format of Envoy's.
+	LogFormat func(text string) error
+}
+
+// Parse is Checks.Parse without any.
+func Parse(sources []Source) *Documents { return Checks{}.Parse(sources) }
+
 // Parse reads, checks and indexes sources. It never fails: what is wrong is a
 // finding.
-func Parse(sources []Source) *Documents {
-	d := &Documents{meshes: make(map[string]*index)}
+func (k Checks) Parse(sources []Source) *Documents {
+	d := &Documents{checks: k, meshes: make(map[string]*index)}
 	for _, s := range sources {
 		d.sources = append(d.sources, s.Name)
 		d.source(s)

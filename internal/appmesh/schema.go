@@ -137,13 +137,24 @@ var (
 	logging = obj(opt("accessLog", union(opt("file", obj(
 		req("path", textOf(1, 255)),
 		opt("format", union(
-			opt("text", verbatim(1, 1000)),
-			opt("json", listOf(obj(req("key", verbatim(1, 100)), req("value", verbatim(1, 100))), 0, unlimited)))))))))
+			opt("text", verbatim(1, 1000).ruled(logFormat)),
+			opt("json", listOf(obj(req("key", verbatim(1, 100)), req("value", verbatim(1, 100).ruled(logFormat))), 0, unlimited)))))))))
 
 	poolHTTP  = obj(req("maxConnections", integer(1, unlimited)), opt("maxPendingRequests", integer(1, unlimited)))
 	poolTCP   = obj(req("maxConnections", integer(1, unlimited)))
 	poolHTTP2 = obj(req("maxRequests", integer(1, unlimited)))
 )
+
+// logFormat refuses a format with an operator that Envoy does not know, as
+// Envoy refused the whole listener for it (App Mesh 1.3).
+func logFormat(c *checker, v *value, p *path) {
+	if c.d.checks.LogFormat == nil {
+		return
+	}
+	if err := c.d.checks.LogFormat(v.text); err != nil {
+		c.failValue(v, p, err.Error(), "")
+	}
+}
 
 func healthCheck(protocols ...string) *shape {
 	return obj(append([]field{req("protocol", word(protocols...))}, healthCheckFields...)...)

@@ -1,8 +1,10 @@
 package appmesh
 
 import (
-	"regexp"
+	"errors"
 	"strings"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // The spec of a route (App Mesh 1.5).
@@ -87,8 +89,12 @@ var (
 // pattern is a regular expression in RE2's syntax.
 func pattern(most int64) *shape {
 	return verbatim(1, most).ruled(func(c *checker, v *value, p *path) {
-		if _, err := regexp.Compile(v.text); err != nil {
-			c.failValue(v, p, "not a regular expression of RE2: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "),
+		switch _, err := mesh.CompilePattern(v.text); {
+		case err == nil:
+		case errors.Is(err, mesh.ErrPatternSize):
+			c.failValue(v, p, err.Error(), "")
+		default:
+			c.failValue(v, p, "not a regular expression of RE2: "+strings.TrimPrefix(errors.Unwrap(err).Error(), "error parsing regexp: "),
 				"RE2 has no look-ahead, look-behind or back-references")
 		}
 	})

@@ -161,7 +161,7 @@ func (c *headerCondition) compile(src *mesh.HeaderMatch) error {
 	}
 	switch c.kind {
 	case mesh.MatchRegex:
-		pattern, err := compilePattern(c.value)
+		pattern, err := mesh.CompilePattern(c.value)
 		if err != nil {
 			return fmt.Errorf("regex: %w", err)
 		}

@@ -175,7 +175,7 @@ func (c *pathCondition) compile(src *mesh.Match) error {
 		return errors.New("match: prefix, exact path and regex exclude one another; keep one")
 	}
 	if c.kind == regexPath {
-		pattern, err := compilePattern(c.text)
+		pattern, err := mesh.CompilePattern(c.text)
 		if err != nil {
 			return fmt.Errorf("match.path.regex: %w", err)
 		}

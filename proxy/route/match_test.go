@@ -183,9 +183,9 @@ func TestPatterns(t *testing.T) {
 		{"", "", true},
 		{"", "a", false},
 	} {
-		p, err := compilePattern(tt.expr)
+		p, err := mesh.CompilePattern(tt.expr)
 		if err != nil {
-			t.Errorf("compilePattern(%q): %v", tt.expr, err)
+			t.Errorf("CompilePattern(%q): %v", tt.expr, err)
 		} else if got := p.MatchString(tt.value); got != tt.want {
 			t.Errorf("%q takes %q: %v, want %v", tt.expr, tt.value, got, tt.want)
 		}
@@ -200,7 +200,7 @@ func FuzzPattern(f *testing.F) {
 		if len(expr) > 255 { // App Mesh's bound
 			return
 		}
-		p, err := compilePattern(expr)
+		p, err := mesh.CompilePattern(expr)
 		if err != nil {
 			return
 		}

@@ -82,7 +82,7 @@ func (c *counter) see(e event) {
 }
 
 func (c *counter) endTest(e event, key string) {
-	said := c.said[key]
+	said := c.text(key)
 	delete(c.said, key)
 	switch e.Action {
 	case "pass":
@@ -92,7 +92,7 @@ func (c *counter) endTest(e event, key string) {
 		c.total.leftOut = append(c.total.leftOut, fmt.Sprintf("%s %s: %s", short(e.Package), e.Test, reason(said)))
 	case "fail":
 		c.failedIn[e.Package] = true
-		c.total.add(failed(short(e.Package)+" "+e.Test, tail(said.Bytes(), 60)))
+		c.total.add(failed(short(e.Package)+" "+e.Test, tail([]byte(said), 60)))
 	}
 }
 
@@ -102,21 +102,26 @@ func (c *counter) endPackage(e event, key string) {
 		return
 	}
 	text := ""
-	for k, said := range c.said {
+	for k := range c.said {
 		if k == key || strings.HasPrefix(k, e.Package+" ") || strings.HasPrefix(k, e.Package+".test ") {
-			text += said.String()
+			text += c.text(k)
 		}
 	}
 	c.total.add(failed(short(e.Package), tail([]byte(text), 60)))
 }
 
-// reason is what a test said when it skipped itself.
-func reason(said *bytes.Buffer) string {
-	if said == nil {
-		return "skipped"
+// text is what a test has said so far.
+func (c *counter) text(key string) string {
+	if said := c.said[key]; said != nil {
+		return said.String()
 	}
+	return ""
+}
+
+// reason is what a test said when it skipped itself.
+func reason(said string) string {
 	var why []string
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "---") {
 			why = append(why, line)

@@ -281,10 +281,10 @@ func (b *body) readTrailer() error {
 	if err != nil {
 		return b.fail(err)
 	}
+	if n > maxTrailer || n == 0 && len(p) > maxTrailer {
+		return b.fail(errHeadTooLong)
+	}
 	if n == 0 {
-		if len(p) > maxTrailer {
-			return b.fail(errHeadTooLong)
-		}
 		return nil
 	}
 	b.r.cur.Consume(n)

@@ -1,6 +1,7 @@
-package route
+package mesh
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -13,9 +14,12 @@ import (
 // on bytes, Go on code points): near the bound one may take what the other refuses.
 const maxProgram = 1000
 
-// compilePattern compiles an RE2 expression that must match a value whole
-// (Envoy: safe_regex is a full match).
-func compilePattern(expr string) (*regexp.Regexp, error) {
+// ErrPatternSize is what a pattern over the bound fails with.
+var ErrPatternSize = errors.New("too large")
+
+// CompilePattern compiles an RE2 expression that must match a value whole
+// (Envoy: safe_regex is a full match). The error says what is wrong with it.
+func CompilePattern(expr string) (*regexp.Regexp, error) {
 	// Alone first: "a)|(?:b" must not become valid by what is put around it.
 	if _, err := syntax.Parse(expr, syntax.Perl); err != nil {
 		return nil, fmt.Errorf("%q is not an RE2 expression: %w", expr, err)
@@ -35,7 +39,7 @@ func compilePattern(expr string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("compiling %q: %w", expr, err)
 	}
 	if n := len(program.Inst); n > maxProgram {
-		return nil, fmt.Errorf("%.60q is too large: %d instructions, at most %d are allowed; make it simpler or split the route", expr, n, maxProgram)
+		return nil, fmt.Errorf("%.60q is %w: %d instructions, at most %d are allowed; make it simpler or split the route", expr, ErrPatternSize, n, maxProgram)
 	}
 	return regexp.Compile(whole)
 }
