@@ -34,7 +34,7 @@ func validate(p *Process, args []string) int {
 	if *node == "" {
 		findings = append(findings, docs.Check()...)
 	} else {
-		res, err := appmesh.ParseResource(*node)
+		res, err := mesh.ParseResource(*node)
 		if err != nil {
 			fmt.Fprintln(p.Stderr, "outrider validate:", err)
 			return ExitUsage

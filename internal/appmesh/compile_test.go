@@ -288,22 +288,3 @@ func TestEgressFilter(t *testing.T) {
 		}
 	}
 }
-
-func TestParseResource(t *testing.T) {
-	for arn, want := range map[string]string{
-		"arn:aws:appmesh:us-west-2:123456789012:mesh/my-mesh/virtualNode/n":              "mesh/my-mesh/virtualNode/n",
-		"mesh/my-mesh/virtualNode/n":                                                     "mesh/my-mesh/virtualNode/n",
-		" mesh/m@123456789012/virtualNode/n\n":                                           "mesh/m@123456789012/virtualNode/n",
-		"arn:aws:appmesh:us-west-2:123456789012:mesh/m@210987654321/virtualGateway/edge": "mesh/m@210987654321/virtualGateway/edge",
-		"mesh/m/virtualNode/n/more":                                                      "mesh/m/virtualNode/n",
-	} {
-		if got, err := ParseResource(arn); err != nil || got.String() != want {
-			t.Errorf("%s: got %v, %v", arn, got, err)
-		}
-	}
-	for _, arn := range []string{"", "n", "my-mesh/n", "mesh/m/virtualNode", "mesh/m/virtualNode/", "mesh//virtualNode/n", "mesh/m/virtualRouter/n", "ssem/m/virtualNode/n"} {
-		if got, err := ParseResource(arn); err == nil {
-			t.Errorf("%q: got %v, want an error", arn, got)
-		}
-	}
-}

@@ -3,6 +3,7 @@ package appmesh
 import (
 	"bytes"
 	"flag"
+	"github.com/outrider-mesh/outrider/internal/mesh"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,7 @@ func golden(t *testing.T, file string) {
 	if name := setting(head, "resource"); name == "" {
 		_ = WriteText(&got, d.Check(), d.Documents())
 	} else {
-		res, err := ParseResource(name)
+		res, err := mesh.ParseResource(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func TestUnknownResources(t *testing.T) {
 		"mesh/m/virtualNode/fron":     `did you mean "front" (front.yaml:1)?`,
 		"mesh/m/virtualGateway/front": "virtual gateways and gateway routes are not served yet",
 	} {
-		res, err := ParseResource(name)
+		res, err := mesh.ParseResource(name)
 		if err != nil {
 			t.Fatal(err)
 		}

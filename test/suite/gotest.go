@@ -92,8 +92,20 @@ func (c *counter) endTest(e event, key string) {
 		c.total.leftOut = append(c.total.leftOut, fmt.Sprintf("%s %s: %s", short(e.Package), e.Test, reason(said)))
 	case "fail":
 		c.failedIn[e.Package] = true
-		c.total.add(failed(short(e.Package)+" "+e.Test, tail([]byte(said), 60)))
+		c.total.add(failed(short(e.Package)+" "+e.Test, tail([]byte(essence(said)), 60)))
 	}
+}
+
+// essence leaves out the lines that say that all is well.
+func essence(said string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(said) {
+		start := strings.TrimSpace(line)
+		if !strings.HasPrefix(start, "=== ") && !strings.HasPrefix(start, "--- PASS: ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // endPackage counts a failure that belongs to no test: a build, TestMain, a leak, a timeout.
@@ -121,9 +133,8 @@ func (c *counter) text(key string) string {
 // reason is what a test said when it skipped itself.
 func reason(said string) string {
 	var why []string
-	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "---") {
+	for line := range strings.Lines(essence(said)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--- SKIP: ") {
 			why = append(why, line)
 		}
 	}
