@@ -129,12 +129,12 @@ func (d *Documents) nobody(res mesh.Resource, ix *index) *mesh.Finding {
 	if ix == nil {
 		names := slices.Sorted(maps.Keys(d.meshes))
 		f.Message = fmt.Sprintf("no document is of mesh %q", res.Mesh)
-		if near := nearest(res.Mesh, names); near != "" {
+		if near := mesh.Nearest(res.Mesh, names); near != "" {
 			f.Hint = fmt.Sprintf("did you mean %q?", near)
 		}
 	} else {
 		f.Message = fmt.Sprintf("no virtual node %q in mesh %q", res.Name, res.Mesh)
-		if near := nearest(res.Name, slices.Sorted(maps.Keys(ix.of[nodeKind]))); near != "" {
+		if near := mesh.Nearest(res.Name, slices.Sorted(maps.Keys(ix.of[nodeKind]))); near != "" {
 			f.Hint = fmt.Sprintf("did you mean %q (%s)?", near, place(ix.of[nodeKind][near].at))
 		}
 	}

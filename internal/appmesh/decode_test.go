@@ -148,7 +148,7 @@ func TestNearest(t *testing.T) {
 		"user-v2": "user-service-v2", "user-service-v3": "user-service-v1", "frontent": "frontend", "Frontend": "frontend",
 		"databse": "database", "zebra": "", "": "", strings.Repeat("x", 5000): "",
 	} {
-		if got := nearest(name, names); got != want {
+		if got := mesh.Nearest(name, names); got != want {
 			t.Errorf("%.20q: got %q, want %q", name, got, want)
 		}
 	}

@@ -130,7 +130,7 @@ func flagError(err error) error {
 	for _, s := range settings {
 		names = append(names, s.flag)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := mesh.Nearest(name, names); near != "" {
 		return fmt.Errorf("no such flag --%s: did you mean --%s?", name, near)
 	}
 	return fmt.Errorf("no such flag --%s (see outrider run --help)", name)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // opcode says which value an operator prints.
@@ -280,37 +282,11 @@ func (op *operator) setPath(args string) (problem string) {
 	return ""
 }
 
-// nearestOperator is an operator that differs in at most two letters.
+// nearestOperator is the operator that was most likely meant, or "".
 func nearestOperator(name string) string {
-	best, least := "", 3
-	for _, s := range answered {
-		if d := distance(name, s.name); d < least {
-			best, least = s.name, d
-		}
+	names := make([]string, len(answered))
+	for i, s := range answered {
+		names[i] = s.name
 	}
-	return best
-}
-
-// distance counts the letters to add, drop or change (Levenshtein).
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return len(a) + len(b)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := corner
-			if a[i] != b[j] {
-				cost++
-			}
-			corner = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return mesh.Nearest(name, names)
 }
