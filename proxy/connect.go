@@ -14,11 +14,11 @@ import (
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
-// upgrade writes the answer to an upgrade and relays bytes both ways until one
-// side ends. The stream idle timeout goes on; the route's timeout does not.
+// upgrade writes the answer to an upgrade and relays bytes both ways until both
+// sides end. The route's idle timeout goes on; its timeout does not.
 func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
 	lease, ok := ex.Lease.(interface {
-		Hijack() (*sock.Conn, []byte)
+		Hijack() (c *sock.Conn, early []byte, idle time.Duration)
 	})
 	if !ok {
 		return false
@@ -28,8 +28,8 @@ func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
 	}
 	h.stats.Counter(cxUpgradesTotal).Inc()
 	h.stats.Gauge(cxUpgradesActive).Inc()
-	up, late := lease.Hijack()
-	s := l4.Session{Down: h.sock, Early: h.codec.Early(), Late: late, Idle: streamIdle}
+	up, late, idle := lease.Hijack()
+	s := l4.Session{Down: h.sock, Early: h.codec.Early(), Late: late, Idle: idle}
 	h.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
 	h.sock.WatchRead(nil)
 	up.Watch(nil)
@@ -82,6 +82,11 @@ func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
 	if ch := h.byDialedPort(ex, port); ch != nil {
 		return h.connect(ex, ch)
 	}
+	if !ex.Request.IsConnect() && h.ofBackend(port) {
+		h.stats.Counter(noRoute).Inc()
+		h.reply(ex, errNoRoute)
+		return h.respond(ex)
+	}
 	cluster := h.egressCluster(ex, host)
 	if cluster == nil {
 		h.replyAndClose(ex, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
@@ -121,6 +126,15 @@ func (h *httpConn) byDialedPort(ex *l7.Exchange, port uint16) *chain {
 		return nil
 	}
 	return ch
+}
+
+// ofBackend tells whether an HTTP backend has the port: it then takes it over,
+// and other hosts on it get 404, under ALLOW_ALL too (App Mesh 2.3).
+func (h *httpConn) ofBackend(port uint16) bool {
+	if port == 0 {
+		port = 80
+	}
+	return h.listener.bind.Direction == mesh.Egress && h.server.Routing().outbound[port] != nil
 }
 
 // egressCluster is the cluster for a host that is no backend, or nil when the

@@ -40,6 +40,7 @@ type httpConn struct {
 	stats   *stat.Group
 	named   []byte // the authority that chain was found by
 	early   []byte // what was read from the connection before
+	linger  bool   // the client may still be sending: see h1.Server.Linger
 }
 
 func (c *conn) serveHTTP(h httpConn) {
@@ -91,6 +92,9 @@ func (h *httpConn) run() {
 			return
 		}
 		if !h.exchange() {
+			if h.linger {
+				h.codec.Linger()
+			}
 			return
 		}
 	}
@@ -219,7 +223,7 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 		h.sock.WatchRead(&h.last)
 		return true
 	}
-	h.codec.Linger()
+	h.linger = true
 	return false
 }
 
@@ -229,8 +233,9 @@ func (h *httpConn) broken(ex *l7.Exchange, err error) {
 	switch {
 	case h.peer.Gone().Load():
 		ex.Flags.Set(l7.FlagDownstreamTermination)
+	case ex.Flags.Has(l7.FlagRequestTimeout):
 	case errors.Is(err, sock.ErrTimeout):
-		ex.Flags.Set(l7.FlagRequestTimeout)
+		ex.Flags.Set(l7.FlagStreamIdleTimeout)
 	default:
 		ex.Flags.Set(l7.FlagConnectionTermination)
 	}
@@ -261,7 +266,7 @@ func (h *httpConn) reject(ex *l7.Exchange, err error) (keep bool) {
 	}
 	ex.Response.Close = true
 	h.codec.WriteResponse(ex)
-	h.codec.Linger()
+	h.linger = true
 	return false
 }
 

@@ -106,7 +106,8 @@ func (r *Routing) serve(c *chain) {
 	for _, host := range c.spec.VirtualHosts {
 		for _, domain := range host.Domains {
 			if _, taken := r.services[domain]; taken {
-				c = nil
+				r.services[domain] = nil
+				continue
 			}
 			r.services[domain] = c
 		}

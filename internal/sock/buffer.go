@@ -29,22 +29,32 @@ func (b *Buffer) Len() int { return b.w - b.r }
 // Fill: slices of it remain valid until then.
 func (b *Buffer) Consume(n int) { b.r += n }
 
-// Full tells that nothing more fits without Compact or Grow.
+// Full tells that nothing more fits without MakeRoom or Grow.
 func (b *Buffer) Full() bool { return b.mem != nil && b.w == len(b.mem) }
 
-// Compact moves the unconsumed bytes to the front; slices of them are lost.
-func (b *Buffer) Compact() {
-	if b.r > 0 {
-		copy(b.mem, b.mem[b.r:b.w])
-		b.r, b.w = 0, b.w-b.r
+// MakeRoom makes room behind the unconsumed bytes, if there is none: it moves
+// them to the front, or takes more memory, up to most bytes in all. Slices of
+// them are lost. Past most the buffer stays full.
+func (b *Buffer) MakeRoom(most int) {
+	switch {
+	case !b.Full():
+	case b.r > 0:
+		b.compact()
+	default:
+		b.Grow(min(4*len(b.mem), most))
 	}
+}
+
+func (b *Buffer) compact() {
+	copy(b.mem, b.mem[b.r:b.w])
+	b.r, b.w = 0, b.w-b.r
 }
 
 // Grow makes room for size bytes in all, keeping the unconsumed ones; slices
 // of the old memory keep pointing at it only until the next Release.
 func (b *Buffer) Grow(size int) {
 	if len(b.mem) >= size {
-		b.Compact()
+		b.compact()
 		return
 	}
 	mem := make([]byte, size)

@@ -23,9 +23,10 @@ type Conn struct {
 
 	remote, local netip.AddrPort
 
-	in    reading
-	out   writing
-	aside []byte // peeked and not yet read; for a net.Conn that is no socket
+	in     reading
+	out    writing
+	glance glance
+	aside  []byte // peeked and not yet read; for a net.Conn that is no socket
 
 	rd, wd deadline
 	closed atomic.Bool

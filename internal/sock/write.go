@@ -166,15 +166,18 @@ func (c *Conn) onSend(fd uintptr) bool {
 
 // Quiet tells whether the connection is open with nothing to read. It never
 // blocks; io.EOF says that the peer has closed, ErrStale that there are bytes.
+// One goroutine at a time may call it.
 func (c *Conn) Quiet() error {
 	if c.raw == nil {
 		return nil
 	}
-	state := peekQuiet
-	if err := c.raw.Control(func(fd uintptr) { state = peek(fd) }); err != nil {
+	if c.glance.fn == nil {
+		c.glance.fn = c.onGlance
+	}
+	if err := c.raw.Control(c.glance.fn); err != nil {
 		return err
 	}
-	switch state {
+	switch c.glance.state {
 	case peekQuiet:
 		return nil
 	case peekBytes:
@@ -182,6 +185,14 @@ func (c *Conn) Quiet() error {
 	}
 	return io.EOF
 }
+
+// glance is what the callback of Quiet works on, made when it is needed first.
+type glance struct {
+	fn    func(fd uintptr)
+	state peekState
+}
+
+func (c *Conn) onGlance(fd uintptr) { c.glance.state = peek(fd) }
 
 // peekState is what a look at the receive queue shows.
 type peekState uint8

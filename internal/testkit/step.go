@@ -24,6 +24,9 @@ type Call struct {
 	ended    bool
 }
 
+// Incoming is the request's body as it comes.
+func (c *Call) Incoming() io.Reader { return c.incoming.Body }
+
 // ReadBody reads the request's body to its end.
 func (c *Call) ReadBody() (string, error) {
 	b, err := io.ReadAll(c.incoming.Body)
@@ -65,7 +68,9 @@ func (c *Call) Reply(status int, body string, fields ...string) {
 	for _, f := range fields {
 		b.WriteString(f + "\r\n")
 	}
-	if status != http.StatusNoContent && status != http.StatusNotModified {
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		body = ""
+	} else {
 		fmt.Fprintf(&b, "content-length: %d\r\n", len(body))
 	}
 	b.WriteString("\r\n")

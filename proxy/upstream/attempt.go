@@ -75,12 +75,7 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 		b.PendingRequests.Release()
 		f.cluster.gauge()
 	}()
-	for !b.Connections.TryAcquire() {
-		if e.open.CompareAndSwap(0, 1) {
-			b.Connections.Acquire()
-			e.open.Add(-1)
-			break
-		}
+	if !e.reserve() {
 		stats.Counter(cxOverflow).Inc()
 		c, ok := e.pool.wait(f.ex, f.deadline())
 		switch {
@@ -98,7 +93,6 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 
 // dial opens a connection whose place in the limits is taken already.
 func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
-	e.open.Add(1)
 	stats := f.cluster.stats
 	start := sock.Now()
 	timeout := f.cluster.Spec().ConnectTimeout
@@ -110,9 +104,7 @@ func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
 		stats.Histogram(cxConnectTime).Observe(micros(sock.Now() - start))
 		return newConn(e, sc, f.cluster.manager.crew), outcome{}
 	}
-	e.open.Add(-1)
-	f.cluster.breaker.Connections.Release()
-	e.pool.vacant()
+	e.free()
 	stats.Counter(cxConnectFail).Inc()
 	e.Cells.CxConnectFail.Inc()
 	o := outcome{reset: connectReset(err), err: err}
@@ -120,6 +112,7 @@ func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
 		stats.Counter(cxConnectTimeout).Inc()
 		if f.overdue() {
 			o.reset = timedOut
+			stats.Counter(rqTimeout).Inc()
 		}
 	}
 	stats.Counter(rqPendingFailureEject).Inc()
@@ -228,9 +221,11 @@ func (f *forwarding) drop(complete bool) {
 	if c == nil {
 		return
 	}
+	// First of all: until Finish returns, the goroutine that passes the body on
+	// may still look at the exchange and at the connection.
+	reusable, pumped := c.Finish(complete)
 	f.conn = nil
 	c.unlend(f.ex)
-	reusable, pumped := c.Finish(complete)
 	if pumped > f.ex.BytesReceived {
 		f.ex.BytesReceived = pumped
 	}

@@ -84,6 +84,9 @@ func (c *Cluster) Update(addrs []netip.AddrPort) {
 		old.Endpoints[0].dial.Store(&addrs[0])
 		return
 	}
+	if old.holds(addrs) {
+		return
+	}
 	next := &Membership{Endpoints: make([]*Endpoint, 0, len(addrs))}
 	kept := make(map[netip.AddrPort]*Endpoint, len(old.Endpoints))
 	for _, e := range old.Endpoints {
@@ -105,6 +108,19 @@ func (c *Cluster) Update(addrs []netip.AddrPort) {
 	c.stats.Counter(membershipChange).Inc()
 	c.stats.Gauge(membershipTotal).Set(int64(len(next.Endpoints)))
 	c.stats.Gauge(membershipHealthy).Set(int64(len(next.Endpoints)))
+}
+
+// holds tells that addrs are the endpoints, in this order.
+func (m *Membership) holds(addrs []netip.AddrPort) bool {
+	if m == nobody || len(m.Endpoints) != len(addrs) {
+		return false
+	}
+	for i, e := range m.Endpoints {
+		if e.Addr() != addrs[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // retire closes what is idle; busy connections are closed when they come back.

@@ -70,10 +70,7 @@ func (c *conn) close(why *stat.Counter) {
 	cl.stats.Gauge(cxActive).Dec()
 	cl.stats.Histogram(cxLength).Observe(micros(sock.Now() - c.born))
 	c.endpoint.Cells.CxActive.Dec()
-	c.endpoint.open.Add(-1)
-	cl.breaker.Connections.Release()
-	cl.gauge()
-	c.endpoint.pool.vacant()
+	c.endpoint.free()
 }
 
 // expired tells that an idle connection may be closed by its peer any moment.

@@ -14,7 +14,7 @@ type Endpoint struct {
 	// of a LOGICAL_DNS cluster.
 	dial  atomic.Pointer[netip.AddrPort]
 	pool  pool
-	open  atomic.Int64 // connections, idle ones included
+	open  atomic.Int64 // places for connections that it holds, idle ones included
 	Cells Cells
 }
 
@@ -39,3 +39,28 @@ func newEndpoint(c *Cluster, addr netip.AddrPort) *Endpoint {
 
 // Addr is where new connections go.
 func (e *Endpoint) Addr() netip.AddrPort { return *e.dial.Load() }
+
+// reserve takes a place for one connection within the cluster's limit, and
+// tells whether there was one. An endpoint without a connection always gets one,
+// however full the cluster is (Envoy 4.3). free gives it back.
+func (e *Endpoint) reserve() bool {
+	connections := &e.cluster.breaker.Connections
+	switch {
+	case connections.TryAcquire():
+		e.open.Add(1)
+	case e.open.CompareAndSwap(0, 1):
+		connections.Acquire()
+	default:
+		return false
+	}
+	e.cluster.gauge()
+	return true
+}
+
+// free gives a place back: who has waited longest gets it.
+func (e *Endpoint) free() {
+	e.open.Add(-1)
+	e.cluster.breaker.Connections.Release()
+	e.cluster.gauge()
+	e.pool.vacant()
+}

@@ -54,7 +54,6 @@ var resetFlags = [...]l7.Flag{
 	overflowed:      l7.FlagUpstreamOverflow,
 	noEndpoint:      l7.FlagNoHealthyUpstream,
 	clientGone:      l7.FlagDownstreamTermination,
-	clientBroke:     l7.FlagDownstreamTermination,
 }
 
 // outcome is how one attempt ended.
@@ -93,7 +92,9 @@ func (o outcome) failure(retried bool) *l7.Failure {
 	case tooLarge:
 		f.Status, f.Body = 507, "exceeded request buffer limit while retrying upstream"
 		f.Details, f.Close = "request_payload_exceeded_retry_buffer_limit", true
-	case clientGone, clientBroke, downstreamFailed:
+	case clientBroke:
+		return brokenBody(o.err)
+	case clientGone, downstreamFailed:
 		f.Status, f.Details, f.Close = 0, "downstream_remote_disconnect", true
 	default:
 		text := resetTexts[o.reset]
@@ -114,6 +115,21 @@ func (o outcome) failure(retried bool) *l7.Failure {
 		f.Overloaded = o.reset == overflowed
 	}
 	return f
+}
+
+// brokenBody is the answer to a request whose body broke off: none when the
+// client has left, else what was wrong with it.
+func brokenBody(err error) *l7.Failure {
+	var bad *h1.Error
+	switch {
+	case errors.As(err, &bad):
+		return &l7.Failure{Status: bad.Status, Flag: l7.FlagDownstreamProtocolError,
+			Details: bad.Details, Body: bad.Text, Close: true, Cause: err}
+	case isTimeout(err):
+		return &l7.Failure{Status: 408, Flag: l7.FlagStreamIdleTimeout,
+			Details: "stream_idle_timeout", Body: "stream timeout", Close: true, Cause: err}
+	}
+	return outcome{reset: clientGone, err: err}.failure(false)
 }
 
 // transportFailure is Envoy's text of why a connection could not be opened.

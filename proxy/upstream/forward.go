@@ -77,6 +77,7 @@ type forwarding struct {
 	backoff    resilience.Backoff
 	retries    int
 	retried    bool
+	gaveUp     bool // a retry was wanted and not to be had
 	staleOnce  bool
 	timeoutAt  int // the field x-envoy-expected-rq-timeout-ms, or -1
 	sent       func()
@@ -90,8 +91,11 @@ var forwardings = sync.Pool{New: func() any {
 
 func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) {
 	f.cluster, f.ex, f.route, f.fixed = c, ex, route, fixed
-	f.retries, f.retried, f.staleOnce, f.timeoutAt = 0, false, false, -1
+	f.retries, f.retried, f.gaveUp, f.staleOnce, f.timeoutAt = 0, false, false, false, -1
 	f.backoff = resilience.Backoff{}
+	if p := route.Retry; p != nil {
+		f.backoff = resilience.Backoff{Base: p.BackoffBase, Max: p.BackoffMax}
+	}
 	ex.Cluster = c.name
 	c.stats.Gauge(rqActive).Inc()
 	whole, ok := h1.Whole(ex.Request.Body)
@@ -107,7 +111,6 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	f.requestEnd.Store(0)
 	most := int64(0)
 	if route.Retry != nil {
-		f.backoff = resilience.Backoff{Base: route.Retry.BackoffBase, Max: route.Retry.BackoffMax}
 		most = c.manager.settings.ReplayMost
 	}
 	f.replay.begin(ex.Request.Body, &c.manager.replay, most)
@@ -139,6 +142,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 	if !stale && !wanted || f.ex.Informed || f.overdue() {
 		return o, false
 	}
+	f.gaveUp = true
 	stats := f.cluster.stats
 	switch {
 	case f.live && f.replay.broken.Load():
@@ -159,6 +163,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 	if f.debug() {
 		f.log("retry", "after", o.describe(f.ex), "stale connection", stale, "retries", f.retries)
 	}
+	f.gaveUp = false
 	f.giveBack(o)
 	f.ex.Response.Header.Reset()
 	if f.live && !f.replay.rewind() {
@@ -193,12 +198,16 @@ func (f *forwarding) conclude(o outcome) error {
 	if o.reset == answered {
 		stats.Counter(rqCompleted).Inc()
 		stats.Codes().Inc(ex.Response.Status)
-		if f.retried {
+		if f.retried && !f.gaveUp {
 			stats.Counter(rqRetrySuccess).Inc()
 		}
 		ex.Details = "via_upstream"
 		f.bound()
 		return nil
+	}
+	if o.reset == clientBroke {
+		f.drop(false) // nobody else reads the body any more
+		_, o.err = ex.Request.Body.Buffered()
 	}
 	failure := o.failure(f.retried)
 	if f.debug() {
@@ -321,19 +330,25 @@ func (f *forwarding) log(decision string, args ...any) {
 
 func (f *forwarding) gone() bool { return f.ex.Peer != nil && f.ex.Peer.Gone().Load() }
 
-// Hijack gives the connection of an upgraded response, and the bytes that came
-// behind its head. The lease must be ended when the tunnel is over.
-func (f *forwarding) Hijack() (c *sock.Conn, early []byte) {
-	return f.conn.Conn(), f.conn.Early()
+// Hijack gives the connection of an upgraded response, the bytes that came
+// behind its head, and how long the route lets it be silent (0: for ever). The
+// lease must be ended when the tunnel is over.
+func (f *forwarding) Hijack() (c *sock.Conn, early []byte, idle time.Duration) {
+	return f.conn.Conn(), f.conn.Early(), f.route.Idle.Value
 }
 
 // End ends the lease of the response (l7.Lease).
 func (f *forwarding) End(complete bool) {
 	stats := f.cluster.stats
-	if complete {
+	switch {
+	case complete:
 		f.endpoint.Cells.RqSuccess.Inc()
-	} else if f.gone() {
+	case f.gone():
 		stats.Counter(rqCancelled).Inc()
+	case f.overdue() && !f.ex.Response.Upgraded:
+		f.ex.Flags.Set(l7.FlagRequestTimeout)
+		stats.Counter(rqTimeout).Inc()
+		f.endpoint.Cells.RqTimeout.Inc()
 	}
 	end := time.Duration(f.requestEnd.Load())
 	if end == 0 {

@@ -13,10 +13,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start starts a sidecar whose one backend, "svc", has the given route.
-func start(t *testing.T, route mesh.Route) *sidecar.Sidecar {
+// start starts a sidecar whose one backend, "svc", has the given routes.
+func start(t *testing.T, routes ...mesh.Route) *sidecar.Sidecar {
 	t.Helper()
-	return sidecar.Start(t, sidecar.Mesh(sidecar.Backend("svc", 8080, route)))
+	return sidecar.Start(t, sidecar.Mesh(sidecar.Backend("svc", 8080, routes...)))
 }
 
 // startApp is start for one app, with a change to App Mesh's default route.
@@ -40,4 +40,14 @@ func policy(retries int, on mesh.RetryOn, codes ...int) *mesh.RetryPolicy {
 // fast keeps App Mesh's default policy and makes its back-offs short.
 func fast(r *mesh.Route) {
 	r.Retry.BackoffBase, r.Retry.BackoffMax = time.Millisecond, 2*time.Millisecond
+}
+
+// startWithDraw is startApp with a fixed draw in place of chance.
+func startWithDraw(t *testing.T, app *testkit.App, draw uint64, change func(*mesh.Route)) *sidecar.Sidecar {
+	t.Helper()
+	route := sidecar.Route(sidecar.Cluster("c", app.Addr))
+	change(&route)
+	settings := sidecar.Settings()
+	settings.Draw = func() uint64 { return draw }
+	return sidecar.StartWith(t, sidecar.Mesh(sidecar.Backend("svc", 8080, route)), settings, &sidecar.Names{})
 }

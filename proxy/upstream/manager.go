@@ -24,6 +24,8 @@ type Settings struct {
 	// ReplayMost is how many bytes of a request's body are kept for a retry;
 	// ReplayBudget how many for all exchanges together.
 	ReplayMost, ReplayBudget int64
+	// Draw gives random bits for picks and back-offs; nil: a good source.
+	Draw func() uint64
 	// Log gets a line for each attempt and retry, at debug. It must be there.
 	Log *slog.Logger
 }
@@ -46,6 +48,9 @@ type Manager struct {
 
 // NewManager makes a manager; Close ends its goroutine.
 func NewManager(settings Settings, stats *stat.Set) *Manager {
+	if settings.Draw == nil {
+		settings.Draw = rand.Uint64
+	}
 	m := &Manager{
 		settings: settings,
 		stats:    stats,
@@ -135,7 +140,7 @@ func (m *Manager) Close() {
 }
 
 // draw gives random bits, for choices that need no secret.
-func (m *Manager) draw() uint64 { return rand.Uint64() }
+func (m *Manager) draw() uint64 { return m.settings.Draw() }
 
 func bit(b bool) int64 {
 	if b {

@@ -26,6 +26,11 @@ type pool struct {
 func (p *pool) take() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.pop()
+}
+
+// pop is take under the lock.
+func (p *pool) pop() *conn {
 	n := len(p.idle)
 	if n == 0 {
 		return nil
@@ -61,34 +66,43 @@ func (p *pool) put(c *conn) {
 	}
 }
 
-// vacant tells who has waited longest that there is room for a connection.
+// vacant gives the place of a connection that has gone to who has waited
+// longest. When somebody else was faster, their place comes free one day too.
 func (p *pool) vacant() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) > 0 {
+	if len(p.waiting) > 0 && p.endpoint.reserve() {
 		p.waiting[0] <- nil
 		p.waiting = slices.Delete(p.waiting, 0, 1)
 	}
 }
 
-// wait waits for a connection of the pool, or for room to open one (nil, true),
-// until the time by (0: for ever) or until the client leaves (nil, false).
+// wait waits for a connection of the pool, or for a place to open one (nil,
+// true), until the time by (0: for ever) or until the client leaves (nil,
+// false). One or the other may have come back since the caller looked.
 func (p *pool) wait(ex *l7.Exchange, by time.Duration) (c *conn, ok bool) {
 	turn := make(chan *conn, 1)
-	gone := make(chan struct{}, 1)
 	p.mu.Lock()
+	if len(p.waiting) == 0 {
+		if c = p.pop(); c != nil || p.endpoint.reserve() {
+			p.mu.Unlock()
+			return c, true
+		}
+	}
 	p.waiting = append(p.waiting, turn)
 	p.mu.Unlock()
+	gone := make(chan struct{}, 1)
 	if ex.Peer != nil {
-		ex.Peer.Wait(&l7.Waiter{Wake: func() {
+		leave := func() {
 			select {
 			case gone <- struct{}{}:
 			default:
 			}
-		}})
+		}
+		ex.Peer.Wait(&l7.Waiter{Wake: leave})
 		defer ex.Peer.Wait(nil)
 		if ex.Peer.Gone().Load() {
-			gone <- struct{}{}
+			leave()
 		}
 	}
 	var expired <-chan time.Time
@@ -106,8 +120,8 @@ func (p *pool) wait(ex *l7.Exchange, by time.Duration) (c *conn, ok bool) {
 	return p.leave(turn)
 }
 
-// leave gives up waiting. A connection that came at the same moment is passed
-// on.
+// leave gives up waiting. A connection or a place that came at the same moment
+// is passed on.
 func (p *pool) leave(turn chan *conn) (*conn, bool) {
 	p.mu.Lock()
 	if i := slices.Index(p.waiting, turn); i >= 0 {
@@ -119,7 +133,7 @@ func (p *pool) leave(turn chan *conn) (*conn, bool) {
 	if c := <-turn; c != nil {
 		p.put(c)
 	} else {
-		p.vacant()
+		p.endpoint.free()
 	}
 	return nil, false
 }

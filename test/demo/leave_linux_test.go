@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	for binary, source := range map[string]string{demoBinary: ".", outriderBinary: "../../cmd/outrider"} {
 		if err == nil {
 			var output []byte
-			if output, err = exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+			if output, err = exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", binary, source).CombinedOutput(); err != nil {
 				err = fmt.Errorf("go build %s: %w\n%s", source, err, output)
 			}
 		}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -74,8 +75,6 @@ func TestTheStartIsTold(t *testing.T) {
 	_, _, ends := twoVersions(t, n)
 	s := start(t, n, userMesh("v1", 80, "v2", 20), ends)
 	for _, word := range []string{"mesh/m/virtualNode/front", s.meshFile, s.ingress.String(), s.egress.String(), "cds_egress_m_v1_http_8080", "15s"} {
-		if !strings.Contains(s.log.String(), word) {
-			t.Errorf("at the start nothing is said of %q", word)
-		}
+		s.await(fmt.Sprintf("the log speaks of %q", word), func() bool { return strings.Contains(s.log.String(), word) })
 	}
 }

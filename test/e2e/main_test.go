@@ -47,11 +47,18 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// raceVariable, set to 1, has the binary built with the race detector.
+const raceVariable = "OUTRIDER_E2E_RACE"
+
 // build makes the binary as the Makefile does.
 func build(to string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", to, "./cmd/outrider")
+	args, env := []string{"build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", to}, "CGO_ENABLED=0"
+	if os.Getenv(raceVariable) == "1" {
+		args, env = []string{"build", "-race", "-o", to}, "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", append(args, "./cmd/outrider")...)
 	cmd.Dir = top
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), env)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, output)
 	}

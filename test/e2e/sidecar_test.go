@@ -83,6 +83,9 @@ func (s *sidecar) launch(flags ...string) {
 	s.t.Cleanup(func() {
 		_ = s.cmd.Process.Kill() // it may have ended
 		<-s.done
+		if strings.Contains(s.log.String(), "DATA RACE") || strings.Contains(s.log.String(), "panic: ") {
+			s.t.Error("a data race or a panic")
+		}
 		if s.t.Failed() {
 			s.t.Logf("the sidecar said:\n%s", s.log)
 		}

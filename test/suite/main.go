@@ -2,6 +2,7 @@
 //
 //	suite                 everything
 //	suite -only lint      one suite, or several separated by commas
+//	suite -only tools     none: only get the tools
 //
 // It first gets the tools that the tests need (package tools), then runs suite after suite (suites.go), a line each, and
 // ends with a line of counts. Every suite sees a PATH that holds the tools of the list alone. What cannot run here
@@ -44,11 +45,14 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, "suite:", err)
 		return 2
 	}
-	describe(out)
 	lacking, err := tools.Install(ctx, out, tools.All())
 	if err != nil {
 		fmt.Fprintln(out, "tools:", err)
 	}
+	if *only == onlyTools {
+		return 0 // whoever needs one that could not be had will name it
+	}
+	describe(out)
 	path, err := toolFolder()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suite:", err)
@@ -79,6 +83,9 @@ func toolFolder() (string, error) {
 	return folder, err
 }
 
+// onlyTools gets the tools and runs nothing.
+const onlyTools = "tools"
+
 func names() []string {
 	var names []string
 	for _, s := range suites {
@@ -91,7 +98,7 @@ func choose(only string) ([]suite, error) {
 	if only == "" {
 		return suites, nil
 	}
-	if only == "tools" { // they have been seen to before any suite
+	if only == onlyTools {
 		return nil, nil
 	}
 	var chosen []suite

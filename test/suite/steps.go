@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -46,14 +45,25 @@ func fuzz(ctx context.Context, s *session) (t tally) {
 		}
 		for target := range strings.FieldsSeq(string(output)) {
 			if strings.HasPrefix(target, "Fuzz") && ctx.Err() == nil {
-				t.add(s.check(ctx, nil, "go", "test", "-run=^$", "-fuzz=^"+target+"$", "-fuzztime="+s.fuzzTime.String(), pkg))
+				t.add(s.fuzzTarget(ctx, pkg, target))
 			}
 		}
 	}
 	return t
 }
 
-// demo runs what `make demo` runs, and without root's privileges too.
+// fuzzTarget runs one target. Go's fuzzer at times reports the end of its own time as a failure, without an input; that is none.
+func (s *session) fuzzTarget(ctx context.Context, pkg, target string) tally {
+	t := s.check(ctx, nil, "go", "test", "-run=^$", "-fuzz=^"+target+"$", "-fuzztime="+s.fuzzTime.String(), pkg)
+	for _, failure := range t.failures {
+		if strings.Contains(failure, "context deadline exceeded") && !strings.Contains(failure, "Failing input") && ctx.Err() == nil {
+			return passed()
+		}
+	}
+	return t
+}
+
+// demo runs it with interception, and in direct mode.
 func demo(ctx context.Context, s *session) (t tally) {
 	t.add(s.check(ctx, nil, "make", "--no-print-directory", "demo"))
 	if !isRoot() {
@@ -65,14 +75,9 @@ func demo(ctx context.Context, s *session) (t tally) {
 }
 
 // bench sees that the benchmark runs. Its figures mean nothing on a machine that is busy with tests.
-func bench(ctx context.Context, s *session) (t tally) {
-	t.add(s.check(ctx, nil, "go", "build", "-o", "/dev/null", "./bench"))
-	if t.failed > 0 {
+func bench(ctx context.Context, s *session) tally {
+	if t := s.check(ctx, nil, "make", "--no-print-directory", "build"); t.failed > 0 {
 		return t
 	}
-	t.add(s.check(ctx, nil, "go", "run", "./bench", "compare", "-smoke"))
-	if t.failed > 0 {
-		t.failures = append(t.failures, fmt.Sprintf("bench: repeat with %q", "go run ./bench compare -smoke"))
-	}
-	return t
+	return s.check(ctx, nil, "go", "run", "./bench", "compare", "-smoke")
 }

@@ -26,7 +26,7 @@ var suites = []suite{
 	{name: "fuzz", run: fuzz},
 	{name: "namespace", needs: tools.Namespaces, root: true, run: namespaces},
 	{name: "e2e", needs: tools.EndToEnd, run: endToEnd},
-	{name: "demo", needs: tools.Demo, run: demo},
+	{name: "demo", needs: tools.Demo, run: demonstration},
 	{name: "bench", needs: tools.Bench, run: bench},
 }
 
@@ -35,6 +35,7 @@ var (
 	lawTests       = []string{"./internal/archtest"}
 	namespaceTests = []string{"./test/netns", "./internal/testkit/netns"}
 	endToEndTests  = []string{"./test/e2e"}
+	demoTests      = []string{"./test/demo"}
 )
 
 func laws(ctx context.Context, s *session) tally { return s.goTest(ctx, nil, lawTests...) }
@@ -47,21 +48,31 @@ func unit(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, packages...)
 }
 
-// race runs what unit runs. Its counts of allocations and times mean nothing; tests that read them skip themselves.
+// race runs what unit runs under the race detector, and the end-to-end tests against a binary that has it. Allocations and times mean
+// nothing then; tests that read them skip themselves.
 func race(ctx context.Context, s *session) tally {
 	packages, err := s.unitPackages(ctx)
 	if err != nil {
 		return failed("list the packages", err.Error())
 	}
-	return s.goTest(ctx, []string{"CGO_ENABLED=1"}, append([]string{"-race"}, packages...)...)
+	total := s.goTest(ctx, []string{"CGO_ENABLED=1"}, append([]string{"-race"}, packages...)...)
+	total.add(s.goTest(ctx, []string{"OUTRIDER_E2E_RACE=1"}, append([]string{"-count=1"}, endToEndTests...)...))
+	return total
 }
 
 func namespaces(ctx context.Context, s *session) tally {
-	return s.goTest(ctx, nil, append([]string{"-count=1"}, namespaceTests...)...)
+	return s.goTest(ctx, nil, append([]string{"-count=1", "-p=1"}, namespaceTests...)...)
 }
 
 func endToEnd(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, append([]string{"-count=1"}, endToEndTests...)...)
+}
+
+// demonstration runs what `make demo` runs, both ways, and what becomes of a demo that is interrupted or killed.
+func demonstration(ctx context.Context, s *session) tally {
+	total := demo(ctx, s)
+	total.add(s.goTest(ctx, nil, append([]string{"-count=1"}, demoTests...)...))
+	return total
 }
 
 // unitPackages are all packages that are no suite of their own.
@@ -70,7 +81,7 @@ func (s *session) unitPackages(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests)...)
+	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests, demoTests)...)
 	return slices.DeleteFunc(all, func(p string) bool { return slices.Contains(own, p) }), err
 }
 

@@ -167,6 +167,9 @@ func (c *Client) Finish(complete bool) (reusable bool, pumped uint64) {
 	if p := c.pump; p != nil {
 		c.pump = nil
 		n, whole := p.sent()
+		if !whole && reusable { // an answer overtakes the news that its request was written
+			n, whole = p.await()
+		}
 		if !whole {
 			reusable = false
 			n = p.abort(c.recv.conn)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -106,6 +107,7 @@ type copier struct {
 	idle    time.Duration // bounds each write; 0 is no bound
 	n       uint64        // body bytes passed on
 	yield   *sock.Yielder // made when enough was moved to need it
+	last    *atomic.Bool  // raised before the last write begins; nil: nobody asks
 }
 
 // run writes the head and the body. readErr is why the body ended early,
@@ -121,6 +123,9 @@ func (c *copier) run(body l7.Body) (readErr, writeErr error) {
 			}
 			p, err = body.Next()
 		}
+		if err == io.EOF || int64(c.n)+int64(len(p)) == body.Length() {
+			c.beginLast()
+		}
 		if err == io.EOF {
 			if c.chunked {
 				c.end(body.Trailer())
@@ -130,13 +135,20 @@ func (c *copier) run(body l7.Body) (readErr, writeErr error) {
 		if err != nil {
 			return err, c.write(nil)
 		}
-		if err := c.piece(p); err != nil {
-			return nil, err
-		}
-		if moved += len(p); moved >= yieldAfter {
+		if moved >= yieldAfter { // and never after the last piece, which may be answered by then
 			moved = 0
 			c.giveWay()
 		}
+		if err := c.piece(p); err != nil {
+			return nil, err
+		}
+		moved += len(p)
+	}
+}
+
+func (c *copier) beginLast() {
+	if c.last != nil {
+		c.last.Store(true)
 	}
 }
 

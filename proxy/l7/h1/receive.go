@@ -41,12 +41,8 @@ func (r *receiver) more() error {
 			r.head.Consume(len(tail))
 		}
 		r.cur = &r.rest
-	} else if r.rest.Full() {
-		r.rest.Compact()
 	}
-	if r.rest.Full() { // a trailer section that is larger than a buffer
-		r.rest.Grow(2 * r.rest.Len())
-	}
+	r.rest.MakeRoom(2 * maxTrailer) // only a trailer section outgrows a buffer
 	_, err := r.conn.Fill(&r.rest)
 	return err
 }

@@ -9,9 +9,7 @@ import (
 // parseRequest takes a whole head apart. One empty line before the request
 // line is passed over (RFC 9112 2.2).
 func parseRequest(head []byte, req *l7.Request) (framing, error) {
-	if head[0] == '\r' {
-		head = head[2:]
-	}
+	head = bytes.TrimPrefix(head, crlf)
 	end := bytes.IndexByte(head, '\n')
 	if err := parseRequestLine(head[:end-1], req); err != nil {
 		return framing{}, err

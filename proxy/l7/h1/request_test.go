@@ -99,6 +99,9 @@ func TestARequestIsRefused(t *testing.T) {
 		{"the version is in lower case", "GET / http/1.1\r\nHost: a\r\n\r\n", 400},
 		{"the version has a zero more", "GET / HTTP/1.10\r\nHost: a\r\n\r\n", 400},
 		{"the version has no minor", "GET / HTTP/1\r\nHost: a\r\n\r\n", 400},
+		{"a CR stands before it", "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+		{"a CR and an empty line stand before it", "\r\r\n\r\n", 400},
+		{"it is three bytes between two CRs", "\rA\r\n\r\n", 400},
 		{"two empty lines stand before it", "\r\n\r\n" + get + "\r\n", 400},
 
 		// Whom it is for.

@@ -1,0 +1,104 @@
+package h1
+
+import (
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
+
+// pumped sends a request whose body is still to come through a pump of the
+// crew.
+func pumped(t *testing.T, crew *Crew) {
+	t.Helper()
+	s, ex := NewServer(sock.New(says(post+"Content-Length: 3\r\n\r\n", "abc"))), &l7.Exchange{}
+	s.Await(0)
+	if err := s.ReadRequest(ex); err != nil {
+		t.Fatal(err)
+	}
+	up := says(ok + "Content-Length: 0\r\n\r\n")
+	c := NewClient(sock.New(up), crew)
+	if _, err := c.Send(&Request{Head: &ex.Request, Body: ex.Request.Body}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ReadResponse(ex); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	if n, whole := c.Sent(); n != 3 || !whole || !strings.HasSuffix(up.wrote.String(), "\r\n\r\nabc") {
+		t.Errorf("%d bytes sent, %v: %q", n, whole, up.wrote.String())
+	}
+	c.Finish(true)
+	s.Release()
+}
+
+func waiting(c *Crew) []*pump {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.idle)
+}
+
+func TestAPumpIsReusedAndEndsWhenNobodyNeedsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crew := NewCrew()
+		pumped(t, crew)
+		first := waiting(crew)[0]
+		time.Sleep(pumpIdle / 2)
+		pumped(t, crew)
+		if now := waiting(crew); len(now) != 1 || now[0] != first {
+			t.Error("the second body was not passed on by the first pump")
+		}
+		time.Sleep(pumpIdle - 1)
+		synctest.Wait()
+		if len(waiting(crew)) != 1 {
+			t.Error("the pump ended early")
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if len(waiting(crew)) != 0 {
+			t.Error("the pump is still there")
+		}
+		pumped(t, crew)
+		crew.Close() // or the bubble would not end
+	})
+}
+
+// The write deadline of a response may have passed when the connection's next
+// request is answered.
+func TestAnOldWriteDeadlineDoesNotMatterToTheNextRequest(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client := dial(t, l.Addr().String())
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := sock.New(nc)
+	defer conn.Close()
+	s, ex := NewServer(conn), &l7.Exchange{}
+	defer s.Release()
+	s.Idle = time.Minute
+	io.WriteString(client, post+"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+	conn.WriteBy(sock.Now())
+	s.Await(0)
+	if err := s.ReadRequest(ex); err != nil {
+		t.Fatal(err)
+	}
+	if err := ex.Request.Continue(); err != nil {
+		t.Errorf("100 (Continue): %v", err)
+	}
+	conn.WriteBy(sock.Now())
+	ex.Response.Status = 103
+	if err := s.Inform(ex); err != nil {
+		t.Errorf("103: %v", err)
+	}
+}
