@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,36 +36,60 @@ func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
 	h.sock.WatchRead(nil)
 	up.Watch(nil)
 	s.RelayConn(up)
+	ex.Clock = sock.Now()
 	ex.BytesReceived, ex.BytesSent = ex.BytesReceived+s.Received, ex.BytesSent+s.Sent
 	h.stats.Gauge(cxUpgradesActive).Dec()
 	return false
 }
 
-// connect answers CONNECT to a backend. To a TCP backend it relays; to an HTTP
-// backend it serves what comes through the tunnel as if it had been dialed.
+// connect answers CONNECT to a backend's port. To a TCP backend it relays; to
+// HTTP backends it serves what comes through the tunnel as if they had been
+// dialed.
 func (h *httpConn) connect(ex *l7.Exchange, ch *chain) (keep bool) {
-	if h.listener.bind.Direction == mesh.Ingress {
+	switch {
+	case h.listener.bind.Direction == mesh.Ingress:
 		// Envoy: CONNECT is no upgrade that this listener allows.
 		h.replyAndClose(ex, &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true})
 		return false
+	case ch.spec.Refuse != "":
+		h.replyAndClose(ex, &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "listener_refused",
+			Body: "port " + strconv.Itoa(int(ch.spec.Port)) + " is not served: " + ch.spec.Refuse, Close: true})
+		return false
+	case ch.spec.Protocol == mesh.TCP:
+		cluster := ch.targets.Pick(rand.Uint64())
+		if cluster == nil {
+			h.replyAndClose(ex, errNoWeight)
+			return false
+		}
+		stream, err := cluster.Connect()
+		s := l4.Session{Cluster: cluster.Name(), Idle: ch.spec.IdleTimeout.Value}
+		return h.tunnel(ex, s, stream, err)
 	}
 	if !h.established(ex) {
 		return false
 	}
-	early := append([]byte(nil), h.codec.Early()...)
-	h.codec.Release()
-	if ch.spec.Protocol == mesh.TCP {
-		cluster := ch.targets.Pick(0)
-		stream, err := cluster.Connect()
-		s := l4.Session{Down: h.sock, Early: early, Cluster: cluster.Name(), Idle: ch.spec.IdleTimeout.Value}
-		h.begun.Store(0)
-		h.relay(&s, stream, err)
-		return false
-	}
 	h.begun.Store(0)
 	inner := httpConn{conn: h.conn, chain: ch, routing: h.server.Routing(), find: byPort, local: h.local}
-	inner.early = early
+	inner.early = h.codec.Early()
 	h.serveHTTP(inner)
+	return false
+}
+
+// tunnel answers CONNECT and relays, if the stream could be opened. The
+// request's memory is kept meanwhile: the access log is told of it.
+func (h *httpConn) tunnel(ex *l7.Exchange, s l4.Session, stream *upstream.Stream, err error) (keep bool) {
+	if err != nil {
+		h.replyAndClose(ex, err.(*l7.Failure))
+		return false
+	}
+	if !h.established(ex) {
+		stream.Close()
+		return false
+	}
+	h.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
+	h.sock.WatchRead(nil)
+	s.Down, s.Early = h.sock, h.codec.Early()
+	h.relay(&s, stream, nil)
 	return false
 }
 
@@ -79,10 +105,13 @@ func (h *httpConn) established(ex *l7.Exchange) bool {
 // redirected. The egress filter holds here too.
 func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
 	host, port := splitHostPort(ex.Request.Authority)
-	if ch := h.byDialedPort(ex, port); ch != nil {
-		return h.connect(ex, ch)
+	if port == 0 {
+		port = 80
 	}
-	if !ex.Request.IsConnect() && h.ofBackend(port) {
+	if ch := h.ofBackend(port); ch != nil && !toAWS(ex, host) {
+		if ex.Request.IsConnect() {
+			return h.connect(ex, ch)
+		}
 		h.stats.Counter(noRoute).Inc()
 		h.reply(ex, errNoRoute)
 		return h.respond(ex)
@@ -93,9 +122,6 @@ func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
 			Body: "egress filter DROP_ALL: " + string(ex.Request.Authority) + " is no backend of this node", Close: true})
 		return false
 	}
-	if port == 0 {
-		port = 80
-	}
 	addr, err := resolve(host, port)
 	if err != nil {
 		h.replyAndClose(ex, &l7.Failure{Status: 503, Flag: l7.FlagNoHealthyUpstream, Details: "no_healthy_upstream",
@@ -103,7 +129,8 @@ func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
 		return false
 	}
 	if ex.Request.IsConnect() {
-		return h.tunnelTo(ex, cluster, addr)
+		stream, err := cluster.ConnectTo(addr)
+		return h.tunnel(ex, l4.Session{Local: addr, Cluster: cluster.Name(), Idle: passIdle}, stream, err)
 	}
 	if err := cluster.ForwardTo(ex, addr, passRoute); err != nil {
 		f, ok := err.(*l7.Failure)
@@ -115,26 +142,13 @@ func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
 	return h.respond(ex)
 }
 
-// byDialedPort finds the TCP chain of a CONNECT: TCP backends are told apart
-// by port alone (App Mesh 2.3).
-func (h *httpConn) byDialedPort(ex *l7.Exchange, port uint16) *chain {
-	if h.listener.bind.Direction == mesh.Ingress || !ex.Request.IsConnect() {
+// ofBackend is the chain of the backends on a port, which take it over: other
+// hosts on it get 404, under ALLOW_ALL too (App Mesh 2.3).
+func (h *httpConn) ofBackend(port uint16) *chain {
+	if h.listener.bind.Direction == mesh.Ingress {
 		return nil
 	}
-	ch := h.server.Routing().outbound[port]
-	if ch == nil || ch.spec.Protocol != mesh.TCP || ch.spec.Refuse != "" {
-		return nil
-	}
-	return ch
-}
-
-// ofBackend tells whether an HTTP backend has the port: it then takes it over,
-// and other hosts on it get 404, under ALLOW_ALL too (App Mesh 2.3).
-func (h *httpConn) ofBackend(port uint16) bool {
-	if port == 0 {
-		port = 80
-	}
-	return h.listener.bind.Direction == mesh.Egress && h.server.Routing().outbound[port] != nil
+	return h.server.Routing().outbound[port]
 }
 
 // egressCluster is the cluster for a host that is no backend, or nil when the
@@ -146,10 +160,15 @@ func (h *httpConn) egressCluster(ex *l7.Exchange, host string) *upstream.Cluster
 		return nil
 	case r.allowAll != nil:
 		return r.allowAll
-	case ex.Request.IsConnect() && l4.IsAWS(strings.ToLower(host)):
+	case toAWS(ex, host):
 		return r.aws
 	}
 	return nil
+}
+
+// toAWS tells a CONNECT to one of AWS's own services, which always passes.
+func toAWS(ex *l7.Exchange, host string) bool {
+	return ex.Request.IsConnect() && l4.IsAWS(strings.ToLower(host))
 }
 
 // passRoute is the route of requests that no document routes: App Mesh's
@@ -157,23 +176,6 @@ func (h *httpConn) egressCluster(ex *l7.Exchange, host string) *upstream.Cluster
 var passRoute = &mesh.Route{
 	Timeout: mesh.Timeout{Value: 15 * time.Second},
 	Idle:    mesh.Timeout{Value: streamIdle},
-}
-
-func (h *httpConn) tunnelTo(ex *l7.Exchange, cluster *upstream.Cluster, addr netip.AddrPort) bool {
-	stream, err := cluster.ConnectTo(addr)
-	if err != nil {
-		h.replyAndClose(ex, err.(*l7.Failure))
-		return false
-	}
-	if !h.established(ex) {
-		stream.Close()
-		return false
-	}
-	h.begun.Store(0)
-	h.sock.WatchRead(nil)
-	s := l4.Session{Down: h.sock, Local: addr, Early: h.codec.Early(), Cluster: cluster.Name()}
-	h.relay(&s, stream, nil)
-	return false
 }
 
 // replyAndClose answers with a failure, as the last thing on the connection.

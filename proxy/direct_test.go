@@ -115,6 +115,31 @@ func TestAPortOfABackendBelongsToIt(t *testing.T) {
 	if got := testkit.Dial(t, s.Egress).Do("GET", "x", "http://localhost:9090/", ""); got.Status != 404 {
 		t.Errorf("got %d", got.Status)
 	}
+	c := testkit.Dial(t, s.Egress)
+	c.Send("CONNECT localhost:9090 HTTP/1.1\r\nhost: localhost:9090\r\n\r\n")
+	if got := c.Receive("CONNECT"); got.Status != 200 {
+		t.Fatalf("got %d", got.Status)
+	}
+	if got := c.Do("GET", "localhost:9090", "/", ""); got.Status != 404 {
+		t.Errorf("inside the tunnel: got %d", got.Status)
+	}
+}
+
+func TestATunnelThatCannotBeOpenedIsNotPromised(t *testing.T) {
+	none := sidecar.TCPBackend(1111, sidecar.Cluster("zero", testkit.Refused(t)))
+	none.Targets[0].Weight = 0
+	closed := sidecar.TCPBackend(3333)
+	closed.Refuse = "tls"
+	s := sidecar.Start(t, sidecar.Mesh(none, closed,
+		sidecar.TCPBackend(2222, sidecar.Cluster("refused", testkit.Refused(t))),
+		sidecar.TCPBackend(4444, sidecar.Cluster("empty"))))
+	for _, port := range []string{"1111", "2222", "3333", "4444"} {
+		c := testkit.Dial(t, s.Egress)
+		c.Send("CONNECT db:" + port + " HTTP/1.1\r\nhost: db:" + port + "\r\n\r\n")
+		if got := c.Receive("GET"); got.Status != 503 || !got.Close {
+			t.Errorf("port %s: got %d, close %v", port, got.Status, got.Close)
+		}
+	}
 }
 
 func TestAConnectToAnHTTPBackendIsServedLikeADialedOne(t *testing.T) {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -57,9 +58,13 @@ func (c *conn) serveDirectEgress() {
 	c.serveHTTP(httpConn{conn: c, find: byAuthority, local: c.sock.Local()})
 }
 
+// passIdle closes connections that no document speaks of when they carry
+// nothing: the peer of one may be gone for good (Envoy: TCP proxy idle_timeout).
+const passIdle = time.Hour
+
 // pass relays bytes to the address that the app chose.
 func (c *conn) pass(cluster *upstream.Cluster, dst netip.AddrPort, serverName string) {
-	s := l4.Session{Down: c.sock, Local: dst, ServerName: serverName, Cluster: cluster.Name()}
+	s := l4.Session{Down: c.sock, Local: dst, ServerName: serverName, Cluster: cluster.Name(), Idle: passIdle}
 	stream, err := cluster.ConnectTo(dst)
 	c.relay(&s, stream, err)
 }

@@ -40,7 +40,9 @@ type httpConn struct {
 	stats   *stat.Group
 	named   []byte // the authority that chain was found by
 	early   []byte // what was read from the connection before
-	linger  bool   // the client may still be sending: see h1.Server.Linger
+	// clock is the last exchange's latest reading of the clock.
+	clock  time.Duration
+	linger bool // the client may still be sending: see h1.Server.Linger
 }
 
 func (c *conn) serveHTTP(h httpConn) {
@@ -78,9 +80,6 @@ func (h *httpConn) group() *stat.Group {
 func (h *httpConn) run() {
 	h.sock.WatchRead(&h.last)
 	for first := true; ; first = false {
-		if h.last.Load() && !first {
-			return
-		}
 		if err := h.await(first); err != nil {
 			if errors.Is(err, sock.ErrTimeout) {
 				h.stats.Counter(cxIdleTimeout).Inc()
@@ -104,15 +103,21 @@ func (h *httpConn) run() {
 // may take for its one request.
 const firstChance = time.Second
 
-// await waits for a request. One that has not come when the server ends is not
-// waited for, but for a connection's first.
+// await waits for a request. When the server ends, one that has not come is not
+// waited for, but for a connection's first; one that has come is served.
 func (h *httpConn) await(first bool) error {
-	err := h.codec.Await(connIdle)
-	if !first || !errors.Is(err, sock.ErrCanceled) {
-		return err
+	if h.clock == 0 {
+		h.clock = sock.Now()
 	}
+	err := h.codec.Await(h.clock + connIdle)
+	if errors.Is(err, sock.ErrCanceled) && (first || h.sock.Quiet() == sock.ErrStale) {
+		h.sock.WatchRead(nil)
+		err = h.codec.Await(sock.Now() + firstChance)
+	}
+	// From here on the request is under way, also if the server ends before its
+	// head is complete.
 	h.sock.WatchRead(nil)
-	return h.codec.Await(firstChance)
+	return err
 }
 
 // isTLS tells whether the first bytes are a TLS record, where HTTP is expected.
@@ -133,7 +138,7 @@ func (h *httpConn) servePassThrough() {
 		h.refuse(h.local, "TLS where HTTP is served")
 		return
 	}
-	s := l4.Session{Down: h.sock, Local: h.local, ServerName: name, Cluster: aws.Name(), Early: early}
+	s := l4.Session{Down: h.sock, Local: h.local, ServerName: name, Cluster: aws.Name(), Early: early, Idle: passIdle}
 	stream, err := aws.ConnectTo(h.local)
 	h.relay(&s, stream, err)
 }
@@ -151,9 +156,9 @@ func (h *httpConn) exchange() bool {
 	ex := exchanges.Get().(*l7.Exchange)
 	ex.Reset()
 	ex.Peer, ex.Downstream, ex.Local = &h.peer, h.sock.Remote(), h.local
-	now := sock.Now()
-	h.begun.Store(int64(now))
-	h.server.accepted.Store(int64(now))
+	ex.Start = sock.Now()
+	h.begun.Store(int64(ex.Start))
+	h.server.accepted.Store(int64(ex.Start))
 	h.server.exchanges.Add(1)
 	h.stats.Counter(rqTotal).Inc()
 	h.stats.Counter(rqHTTP1Total).Inc()
@@ -162,6 +167,7 @@ func (h *httpConn) exchange() bool {
 	keep := h.answer(ex)
 
 	h.finish(ex)
+	h.clock = ex.Clock
 	h.begun.Store(0)
 	h.server.exchanges.Add(-1)
 	h.stats.Gauge(rqActive).Dec()
@@ -211,6 +217,7 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 		}
 	}
 	bodyErr, err := h.codec.WriteResponse(ex)
+	ex.Clock = sock.Now()
 	ex.End(bodyErr == nil && err == nil)
 	switch {
 	case bodyErr != nil:
@@ -292,6 +299,6 @@ func (h *httpConn) finish(ex *l7.Exchange) {
 			h.stats.Counter(rq1xx + class).Inc()
 		}
 	}
-	h.stats.Histogram(rqTime).Observe(uint64((sock.Now() - ex.Start) / time.Microsecond))
+	h.stats.Histogram(rqTime).Observe(uint64((ex.Clock - ex.Start) / time.Microsecond))
 	h.logExchange(ex, status)
 }

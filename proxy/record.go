@@ -20,7 +20,7 @@ func (h *httpConn) logExchange(ex *l7.Exchange, status int) {
 	req := &ex.Request
 	r := stat.Record{
 		Start:            sock.Wall(ex.Start),
-		Duration:         sock.Now() - ex.Start,
+		Duration:         ex.Clock - ex.Start,
 		Protocol:         protocols[req.Minor&1],
 		Method:           req.Method,
 		Path:             req.Target,

@@ -3,7 +3,7 @@
 //
 //	app.go      an HTTP/1.1 server that follows a script
 //	step.go     the steps of a script
-//	echo.go     a TCP server that sends back what it gets
+//	echo.go     a TCP server that sends back what it gets; tls.go the same in TLS
 //	client.go   an HTTP/1.1 client that sees every byte
 //	wait.go     waiting for what happens in another goroutine; descriptors
 //

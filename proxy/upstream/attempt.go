@@ -20,7 +20,7 @@ func (f *forwarding) attempt() outcome {
 	}
 	f.ex.Attempts++
 	f.ex.Upstream = f.endpoint.Addr()
-	f.expect(sock.Now())
+	f.expect(f.ex.Clock)
 	for {
 		if o := f.lease(); o.reset != answered {
 			return o
@@ -78,6 +78,7 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 	if !e.reserve() {
 		stats.Counter(cxOverflow).Inc()
 		c, ok := e.pool.wait(f.ex, f.deadline())
+		f.ex.Clock = sock.Now()
 		switch {
 		case c != nil:
 			return c, outcome{}
@@ -88,7 +89,9 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 			return nil, outcome{reset: timedOut}
 		}
 	}
-	return f.dial(e)
+	c, o := f.dial(e)
+	f.ex.Clock = sock.Now()
+	return c, o
 }
 
 // dial opens a connection whose place in the limits is taken already.
@@ -130,9 +133,9 @@ func (f *forwarding) send() outcome {
 	f.headSeen.Store(false)
 	c.Conn().WriteBy(0)
 	if f.request.Idle > 0 {
-		c.Conn().WriteBy(sock.Now() + f.request.Idle)
+		c.Conn().WriteBy(ex.Clock + f.request.Idle)
 	}
-	c.Conn().ReadBy(f.waitBy(sock.Now()))
+	c.Conn().ReadBy(f.waitBy(ex.Clock))
 	wrote, err := c.Send(&f.request)
 	if err == nil {
 		err = c.ReadResponse(ex)
@@ -142,9 +145,9 @@ func (f *forwarding) send() outcome {
 	}
 	f.headSeen.Store(true)
 	c.used = true
-	now := sock.Now()
+	ex.Clock = sock.Now()
 	if end := time.Duration(f.requestEnd.Load()); end > 0 {
-		ex.UpstreamTime = now - end
+		ex.UpstreamTime = ex.Clock - end
 	}
 	return outcome{wrote: true}
 }
@@ -232,6 +235,7 @@ func (f *forwarding) drop(complete bool) {
 	c.account()
 	f.endpoint.Cells.RqActive.Dec()
 	if reusable {
+		c.idleSince = f.ex.Clock
 		f.endpoint.pool.put(c)
 	} else {
 		c.close(f.cluster.stats.Counter(cxDestroyLocal))

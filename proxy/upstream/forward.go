@@ -102,7 +102,7 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	f.whole, f.live = whole, !ok
 	if ok {
 		if ex.RequestEnd == 0 {
-			ex.RequestEnd = sock.Now()
+			ex.RequestEnd = ex.Clock
 		}
 		ex.BytesReceived += uint64(len(whole))
 		f.requestEnd.Store(int64(ex.RequestEnd))
@@ -177,6 +177,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 		stats.Counter(rqRetryBackoff).Inc()
 		f.sleep(f.backoff.Next(f.cluster.manager.draw()))
 	}
+	f.ex.Clock = sock.Now()
 	if f.gone() {
 		return outcome{reset: clientGone}, false
 	}
@@ -354,7 +355,7 @@ func (f *forwarding) End(complete bool) {
 	if end == 0 {
 		end = f.ex.Start
 	}
-	stats.Histogram(rqTime).Observe(micros(sock.Now() - end))
+	stats.Histogram(rqTime).Observe(micros(f.ex.Clock - end))
 	f.finish(complete)
 }
 

@@ -56,7 +56,6 @@ func (p *pool) put(c *conn) {
 		p.mu.Unlock()
 		return
 	}
-	c.idleSince = sock.Now()
 	p.idle = append(p.idle, c)
 	fresh := !p.swept
 	p.swept = true

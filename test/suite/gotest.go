@@ -20,7 +20,7 @@ type event struct {
 
 // goTest runs go test and counts top-level tests. A package that cannot be built, or fails outside its tests, counts as one failure.
 func (s *session) goTest(ctx context.Context, env []string, args ...string) tally {
-	args = append([]string{"test", "-json", "-timeout=15m"}, args...)
+	args = append([]string{"test", "-json", "-timeout=6m"}, args...)
 	cmd := s.command(ctx, env, "go", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

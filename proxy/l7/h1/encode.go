@@ -105,6 +105,7 @@ type copier struct {
 	out     *output // the head, not yet written
 	chunked bool
 	idle    time.Duration // bounds each write; 0 is no bound
+	now     time.Duration // a reading of the clock for the first write; 0 is none
 	n       uint64        // body bytes passed on
 	yield   *sock.Yielder // made when enough was moved to need it
 	last    *atomic.Bool  // raised before the last write begins; nil: nobody asks
@@ -197,7 +198,11 @@ func (c *copier) write(p []byte) error {
 		tail = crlf
 	}
 	if c.idle > 0 {
-		c.conn.WriteBy(sock.Now() + c.idle)
+		if c.now == 0 {
+			c.now = sock.Now()
+		}
+		c.conn.WriteBy(c.now + c.idle)
+		c.now = 0
 	}
 	err := c.conn.WriteAll(c.out.b, p, tail)
 	c.out.b = c.out.b[:0]

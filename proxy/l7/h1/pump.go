@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -46,12 +47,18 @@ func (p *pump) work() {
 	if p.err = readErr; readErr == nil {
 		p.err = writeErr
 	}
-	if p.err == nil && p.call != nil {
-		p.call()
-	} else if p.err != nil && readErr != nil {
+	switch {
+	case readErr != nil:
 		// The client broke off: nobody waits for an answer to half a request.
 		p.broke.Store(true)
 		p.conn.Close()
+	case errors.Is(writeErr, sock.ErrTimeout):
+		// The upstream takes nothing, and has no reason to answer: who waits for
+		// that has waited long enough. Of any other failure its read is told.
+		p.conn.ReadBy(sock.Now())
+		p.conn.Wake()
+	case writeErr == nil && p.call != nil:
+		p.call()
 	}
 	p.done <- struct{}{}
 }
@@ -85,6 +92,7 @@ func (p *pump) await() (n uint64, whole bool) {
 	p.conn.Wake()
 	<-p.done
 	p.over = true
+	p.conn.WriteBy(0)
 	return p.sent()
 }
 

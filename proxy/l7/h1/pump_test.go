@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -100,5 +101,36 @@ func TestAnOldWriteDeadlineDoesNotMatterToTheNextRequest(t *testing.T) {
 	ex.Response.Status = 103
 	if err := s.Inform(ex); err != nil {
 		t.Errorf("103: %v", err)
+	}
+}
+
+// endless is a body that has always more.
+type endless struct{ l7.Body }
+
+var megabyte = make([]byte, 1<<20)
+
+func (endless) Length() int64             { return -1 }
+func (endless) Buffered() ([]byte, error) { return megabyte, nil }
+func (endless) Next() ([]byte, error)     { return megabyte, nil }
+func (endless) Interrupt()                {}
+
+func TestAnUpstreamThatTakesNothingIsIdle(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn := sock.New(dial(t, l.Addr().String())) // accepted by the kernel alone
+	defer conn.Close()
+	crew := NewCrew()
+	defer crew.Close()
+	c, ex := NewClient(conn, crew), &l7.Exchange{}
+	ex.Request.Method, ex.Request.Target = []byte("POST"), []byte("/")
+	_, err = c.Send(&Request{Head: &ex.Request, Body: endless{}, Idle: 30 * time.Millisecond})
+	if !errors.Is(err, sock.ErrTimeout) || c.BodyBroke() {
+		t.Errorf("Send = %v, body broke %v; want ErrTimeout", err, c.BodyBroke())
+	}
+	if reusable, _ := c.Finish(false); reusable {
+		t.Error("the connection is reusable")
 	}
 }

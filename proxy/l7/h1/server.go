@@ -46,32 +46,37 @@ func NewServer(conn *sock.Conn) *Server {
 func (s *Server) Prefill(p []byte) { s.recv.head.Append(p) }
 
 // Await waits until the first bytes of a request are here, holding no memory
-// meanwhile. io.EOF says that the peer has closed between two requests.
-func (s *Server) Await(idle time.Duration) error {
+// meanwhile, until by on the sock clock; 0 is for ever. io.EOF says that the
+// peer has closed between two requests.
+func (s *Server) Await(by time.Duration) error {
 	s.recv.next()
 	if s.recv.head.Len() > 0 {
 		return nil
-	}
-	by := time.Duration(0)
-	if idle > 0 {
-		by = sock.Now() + idle
 	}
 	s.recv.conn.ReadBy(by)
 	_, err := s.recv.conn.Fill(&s.recv.head)
 	return err
 }
 
-// ReadRequest reads a request's head into ex.Request and makes its body ready.
+// ReadRequest reads a request's head into ex.Request, from ex.Start on (now, if
+// that is 0), and makes its body ready.
 // An *Error tells what is wrong with the request and what to answer; any other
 // error means that there is nobody to answer.
 func (s *Server) ReadRequest(ex *l7.Exchange) error {
-	ex.Start = sock.Now()
+	if ex.Start == 0 {
+		ex.Start = sock.Now()
+	}
+	ex.Clock = ex.Start
 	s.minor, s.close, s.head, s.respond = 1, true, false, false
 	ex.Request.Body = l7.Empty
 	s.recv.conn.ReadBy(s.bound(ex.Start))
+	before, _ := s.recv.conn.Traffic()
 	head, err := s.recv.readHead(maxRequestHead)
 	if err != nil {
 		return err
+	}
+	if now, _ := s.recv.conn.Traffic(); now != before { // the head came in pieces
+		ex.Clock = sock.Now()
 	}
 	f, err := parseRequest(head, &ex.Request)
 	s.recv.head.Consume(len(head))
@@ -94,7 +99,7 @@ func (s *Server) begin(ex *l7.Exchange, f framing) {
 		s.body.begin(&s.recv, frameLength, f.length)
 	default:
 		s.body.begin(&s.recv, frameNone, 0)
-		ex.RequestEnd = ex.Start
+		ex.RequestEnd = ex.Clock
 	}
 	s.body.idle = s.Idle
 	s.recv.conn.WatchRead(&s.body.stop)
@@ -148,7 +153,7 @@ func (s *Server) WriteResponse(ex *l7.Exchange) (bodyErr, err error) {
 	defer out.release()
 	out.b = appendResponse(out.b, resp, f, s.connection(resp))
 	s.respond = true
-	c := copier{conn: s.recv.conn, out: out, chunked: f == frameChunked, idle: s.Idle}
+	c := copier{conn: s.recv.conn, out: out, chunked: f == frameChunked, idle: s.Idle, now: ex.Clock}
 	if f == frameNone {
 		return nil, c.write(nil)
 	}
