@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/proxy/filter"
 	"github.com/outrider-mesh/outrider/proxy/l4"
@@ -81,6 +82,9 @@ func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
 			r.allowAll = resolve(c)
 		}
 	}
+	// A large mesh takes milliseconds: traffic goes on between the chains.
+	var yield sock.Yielder
+	defer yield.Close()
 	var errs []error
 	for _, spec := range snap.Inbound {
 		c, err := compileChain(spec, parts, prefix(spec, len(snap.Inbound)))
@@ -92,11 +96,13 @@ func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
 		r.onlyInbound = nil
 	}
 	for _, spec := range snap.Outbound {
+		yield.Yield()
 		c, err := compileChain(spec, parts, prefix(spec, 1))
 		errs = append(errs, err)
 		r.outbound[spec.Port] = c
 		r.serve(c)
 	}
+	yield.Yield()
 	return r, errors.Join(errs...)
 }
 

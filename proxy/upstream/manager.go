@@ -94,7 +94,12 @@ func (m *Manager) Sync(specs []*mesh.Cluster) (clusters []*Cluster, retire func(
 		}
 	}
 	return clusters, func() {
-		for _, c := range old {
+		var yield sock.Yielder
+		defer yield.Close()
+		for i, c := range old {
+			if i%16 == 15 {
+				yield.Yield()
+			}
 			c.retire()
 		}
 	}

@@ -55,12 +55,12 @@ func TestAPumpIsReusedAndEndsWhenNobodyNeedsIt(t *testing.T) {
 		if now := waiting(crew); len(now) != 1 || now[0] != first {
 			t.Error("the second body was not passed on by the first pump")
 		}
-		time.Sleep(pumpIdle - 1)
+		time.Sleep(pumpIdle - time.Second)
 		synctest.Wait()
 		if len(waiting(crew)) != 1 {
 			t.Error("the pump ended early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if len(waiting(crew)) != 0 {
 			t.Error("the pump is still there")
