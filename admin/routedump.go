@@ -30,10 +30,12 @@ type virtualHost struct {
 }
 
 type routeMember struct {
-	Name   string      `json:"name,omitempty"`
-	Match  matchConfig `json:"match"`
-	Route  routeAction `json:"route"`
-	Origin string      `json:"origin"`
+	Name  string      `json:"name,omitempty"`
+	Match matchConfig `json:"match"`
+	Route routeAction `json:"route"`
+	// Refused says why it answers 503 (ours).
+	Refused string `json:"refused,omitempty"`
+	Origin  string `json:"origin"`
 }
 
 type matchConfig struct {
@@ -114,7 +116,7 @@ func routeOf(r *mesh.Route) routeMember {
 	if r.Retry != nil {
 		action.Retry = retryOf(r.Retry)
 	}
-	return routeMember{Name: r.Name, Match: matchOf(&r.Match), Route: action, Origin: r.Origin.String()}
+	return routeMember{Name: r.Name, Match: matchOf(&r.Match), Route: action, Refused: r.Refuse, Origin: r.Origin.String()}
 }
 
 func matchOf(m *mesh.Match) matchConfig {

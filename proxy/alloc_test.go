@@ -22,10 +22,16 @@ func TestAnExchangeAllocatesNothing(t *testing.T) {
 	body := strings.Repeat("x", 1021) + "END"
 	response := fmt.Sprintf("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
 	large := strings.Repeat("y", 16<<10)
-	for _, tt := range []struct{ what, request string }{
-		{"GET", "GET /path?q=1 HTTP/1.1\r\nhost: svc\r\nuser-agent: test\r\naccept: */*\r\n\r\n"},
-		{"POST of 16 KiB", fmt.Sprintf("POST /path HTTP/1.1\r\nhost: svc\r\ncontent-length: %d\r\n\r\n%s", len(large), large)},
-		{"chunked POST", "POST /path HTTP/1.1\r\nhost: svc\r\ntransfer-encoding: chunked\r\n\r\n400\r\n" + large[:1024] + "\r\n0\r\n\r\n"},
+	for _, tt := range []struct {
+		what, request string
+		most          float64
+	}{
+		{"GET", "GET /path?q=1 HTTP/1.1\r\nhost: svc\r\nuser-agent: test\r\naccept: */*\r\n\r\n", 0.05},
+		{"POST of 16 KiB", fmt.Sprintf("POST /path HTTP/1.1\r\nhost: svc\r\ncontent-length: %d\r\n\r\n%s", len(large), large), 0.05},
+		// A body that is passed on while it comes: to tell the reader of the
+		// response of its deadline wakes it, which makes package net an error
+		// for the read and one for the write.
+		{"chunked POST", "POST /path HTTP/1.1\r\nhost: svc\r\ntransfer-encoding: chunked\r\n\r\n400\r\n" + large[:1024] + "\r\n0\r\n\r\n", 2.05},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			// The app counts the bytes of a request, which the first one shows.
@@ -54,10 +60,9 @@ func TestAnExchangeAllocatesNothing(t *testing.T) {
 			for range 5 {
 				best = min(best, mallocs(func() { exchange(round) })/round)
 			}
-			if best > 0.05 {
-				t.Errorf("%.3f allocations per exchange", best)
+			if best > tt.most {
+				t.Errorf("%.4f allocations per exchange, want at most %v", best, tt.most)
 			}
-			t.Logf("%.4f allocations per exchange", best)
 		})
 	}
 }

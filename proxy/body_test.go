@@ -51,6 +51,7 @@ func TestAnEarlyAnswerIsPassedOnAndEndsTheConnection(t *testing.T) {
 				t.Errorf("record %+v", r)
 			}
 			testkit.Eventually(t, "nothing upstream", func() bool { return s.Gauge("cluster.c.upstream_cx_active") == 0 })
+			s.Counts(map[string]uint64{"http.egress.downstream_rq_response_before_rq_complete": 1})
 		})
 	}
 }

@@ -230,6 +230,9 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 		h.sock.WatchRead(&h.last)
 		return true
 	}
+	if _, ended := h1.Whole(ex.Request.Body); !ended {
+		h.stats.Counter(rqResponseBeforeRqComplete).Inc()
+	}
 	h.linger = true
 	return false
 }
@@ -298,6 +301,10 @@ func (h *httpConn) finish(ex *l7.Exchange) {
 		if class := status/100 - 1; class >= 0 && class < 5 {
 			h.stats.Counter(rq1xx + class).Inc()
 		}
+	}
+	if ex.Flags.Has(l7.FlagDownstreamTermination) {
+		h.stats.Counter(cxDestroyActiveRq).Inc()
+		h.stats.Counter(cxDestroyRemoteActiveRq).Inc()
 	}
 	h.stats.Histogram(rqTime).Observe(uint64((ex.Clock - ex.Start) / time.Microsecond))
 	h.logExchange(ex, status)

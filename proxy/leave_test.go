@@ -35,7 +35,8 @@ func TestAClientThatLeavesCancelsItsRequest(t *testing.T) {
 			if r := s.Records.Next(t); r.Flags != "DC" || r.Code != 0 || r.Path != "/slow" {
 				t.Errorf("record %+v", r)
 			}
-			s.Counts(map[string]uint64{"cluster.c.upstream_rq_cancelled": 1, "http.egress.downstream_rq_rx_reset": 1})
+			s.Counts(map[string]uint64{"cluster.c.upstream_rq_cancelled": 1, "http.egress.downstream_rq_rx_reset": 1,
+				"http.egress.downstream_cx_destroy_remote_active_rq": 1})
 			if app.Calls() != 1 {
 				t.Errorf("%d requests reached the app", app.Calls())
 			}
@@ -85,6 +86,37 @@ func TestAClientThatLeavesWithinItsBodyCancelsIt(t *testing.T) {
 			}
 			s.Counts(map[string]uint64{"cluster.c.upstream_rq_cancelled": 1})
 		})
+	}
+}
+
+// An app that reads nothing fills all buffers on the way; a client that goes
+// with a reset is seen all the same. (A FIN would wait behind its bytes.)
+func TestAClientThatLeavesBehindFullBuffersCancelsItsRequest(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	app := testkit.NewApp(t, func(c *testkit.Call) {
+		<-release
+		c.Close()
+	})
+	s := startApp(t, app)
+	c := testkit.Dial(t, s.Egress)
+	c.Send("POST / HTTP/1.1\r\nhost: svc\r\ncontent-length: 99999999999\r\n\r\n")
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for piece := make([]byte, 1<<20); ; {
+			if _, err := c.TCPConn.Write(piece); err != nil {
+				return
+			}
+		}
+	}()
+	testkit.Eventually(t, "the request upstream", func() bool { return app.Calls() == 1 })
+	c.SetLinger(0)
+	c.Close()
+	testkit.Wait(t, "the client stopped", stopped)
+	testkit.Eventually(t, "nothing upstream", func() bool { return s.Gauge("cluster.c.upstream_cx_active") == 0 })
+	if r := s.Records.Next(t); r.Flags != "DC" || r.Code != 0 {
+		t.Errorf("record %+v", r)
 	}
 }
 

@@ -170,6 +170,10 @@ func (c *chain) route(ex *l7.Exchange) error {
 		c.stats.Counter(noCluster).Inc()
 		return errNoWeight
 	}
+	if r.Spec.Refuse != "" {
+		return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "cluster_refused",
+			Body: "cluster " + cluster.Name() + " is not served: " + r.Spec.Refuse}
+	}
 	return cluster.Forward(ex, r.Spec)
 }
 

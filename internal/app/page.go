@@ -58,10 +58,10 @@ func (e engine) State() admin.State {
 	return admin.Live
 }
 
-// Listeners are the two ports, under App Mesh's names.
+// Listeners are the two ports as long as they are open, under App Mesh's names.
 func (e engine) Listeners() (listeners []admin.Listener) {
 	for _, d := range []mesh.Direction{mesh.Ingress, mesh.Egress} {
-		if addrs := e.server.Addrs(d); len(addrs) > 0 {
+		if addrs := e.server.Addrs(d); len(addrs) > 0 && !e.closed[d].Load() {
 			listeners = append(listeners, admin.Listener{
 				Name:      "lds_" + d.String() + "_0.0.0.0_" + strconv.Itoa(int(addrs[0].Port())),
 				Addresses: addrs,

@@ -4,18 +4,16 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // watchDocuments puts changed documents in force until ctx ends.
 func (s *sidecar) watchDocuments(ctx context.Context) {
-	paths := s.cfg.Documents.Paths.V
-	if len(paths) == 0 {
+	if s.documents.watch == nil {
 		<-ctx.Done()
 		return
 	}
-	if err := appmesh.Watch(ctx, paths, settle, func() { s.reload(ctx) }); err != nil && ctx.Err() == nil {
+	if err := s.documents.watch.Run(ctx, settle, func() { s.reload(ctx) }); err != nil && ctx.Err() == nil {
 		s.log.Logger("config").Error("watching the documents failed: changes will not be seen", "error", err)
 		<-ctx.Done()
 	}

@@ -30,6 +30,8 @@ func run(ctx context.Context, p *Process, args []string) int {
 	case cfg.Version:
 		return Main(ctx, &Process{Args: []string{"version"}, Stdout: p.Stdout})
 	}
+	signals, release := takeSignals()
+	defer release()
 	log := newLog(p, cfg)
 	main := log.Logger("main")
 	for _, w := range warnings {
@@ -40,7 +42,7 @@ func run(ctx context.Context, p *Process, args []string) int {
 	if _, err := config.RaiseFileLimit(); err != nil {
 		main.Warn("raising the limit of open files failed", "error", err)
 	}
-	documents := &documents{cfg: cfg}
+	documents := newDocuments(cfg)
 	snap, findings, err := documents.read()
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "outrider run: %s\n", err)
@@ -56,7 +58,7 @@ func run(ctx context.Context, p *Process, args []string) int {
 		fmt.Fprintf(p.Stderr, "outrider run: %s\n", err)
 		return ExitEnvironment
 	}
-	sidecar.documents = documents
+	sidecar.documents, sidecar.signals = documents, signals
 	return sidecar.serve(ctx, snap, func() { summarize(main, cfg, chosen, snap, findings, sidecar) })
 }
 
@@ -75,7 +77,18 @@ func newLog(p *Process, cfg *config.Run) *telemetry.Log {
 // documents is where the documents come from, and how they are read.
 type documents struct {
 	cfg   *config.Run
+	watch *appmesh.Watch // nil: there is nothing to watch
 	count int
+}
+
+// newDocuments begins to watch the documents: what is written while they are
+// read and the sidecar starts is not lost.
+func newDocuments(cfg *config.Run) *documents {
+	d := &documents{cfg: cfg}
+	if paths := cfg.Documents.Paths.V; len(paths) > 0 {
+		d.watch = appmesh.NewWatch(paths)
+	}
+	return d
 }
 
 // read reads and compiles what the resource reaches. A nil snapshot without an

@@ -46,7 +46,10 @@ type sidecar struct {
 	initialized    atomic.Bool
 	unhealthy      atomic.Bool
 	draining       atomic.Bool
-	quit           chan struct{} // closed by /quitquitquit
+	closed         [2]atomic.Bool // by mesh.Direction: the port was closed by request
+	quit           chan struct{}  // closed by /quitquitquit
+	signals        <-chan os.Signal
+	last           *time.Timer // ends what a second signal could not; nil before it
 }
 
 // newSidecar makes all parts and binds all addresses; nothing is served yet.
@@ -171,7 +174,9 @@ func (s *sidecar) serve(ctx context.Context, snap *mesh.Snapshot, started func()
 		return ExitEnvironment
 	}
 	s.updates.Accepted(snap)
-	s.awaitNames(ctx)
+	if !s.awaitNames(ctx) {
+		return s.close()
+	}
 	s.server.Serve()
 	s.initialized.Store(true)
 	started()
@@ -194,12 +199,32 @@ func (s *sidecar) serve(ctx context.Context, snap *mesh.Snapshot, started func()
 const tidyAfter = time.Second
 
 // awaitNames waits until every cluster was looked up once, for a limited time:
-// a name that never resolves does not hold LIVE back.
-func (s *sidecar) awaitNames(ctx context.Context) {
+// a name that never resolves does not hold LIVE back. It says false when the
+// sidecar was told to end meanwhile: nothing was served, nothing is drained.
+func (s *sidecar) awaitNames(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.DNS.LiveTimeout.V)
 	defer cancel()
-	if left := s.names.Await(ctx); len(left) > 0 {
-		s.log.Logger("dns").Warn("going LIVE before every name was looked up", "clusters", strings.Join(left, " "))
+	looked := make(chan []string, 1)
+	go func() { looked <- s.names.Await(ctx) }()
+	log := s.log.Logger("main")
+	for {
+		select {
+		case left := <-looked:
+			if len(left) > 0 {
+				s.log.Logger("dns").Warn("going LIVE before every name was looked up", "clusters", strings.Join(left, " "))
+			}
+			return true
+		case <-s.quit:
+			log.Info("ending before LIVE: /quitquitquit")
+		case sig := <-s.signals:
+			if !s.ends(sig) {
+				continue
+			}
+			log.Info("ending before LIVE", "signal", sig.String())
+		}
+		cancel()
+		<-looked
+		return false
 	}
 }
 

@@ -54,6 +54,10 @@ func summarizeChain(log *slog.Logger, l *mesh.Listener) {
 			if p := r.Retry; p != nil {
 				retries = fmt.Sprintf("%d (%s)", p.MaxRetries, p.Origin)
 			}
+			if r.Refuse != "" {
+				log.Warn("route "+host.Name+" "+r.Name+" is refused", "why", r.Refuse)
+				continue
+			}
 			log.Info("route "+host.Name+" "+r.Name,
 				"timeout", fmt.Sprintf("%s (%s)", r.Timeout.Value, r.Timeout.Origin),
 				"idle", fmt.Sprintf("%s (%s)", r.Idle.Value, r.Idle.Origin),

@@ -36,7 +36,7 @@ func validate(p *Process, args []string) int {
 	} else {
 		res, err := mesh.ParseResource(*node)
 		if err != nil {
-			fmt.Fprintln(p.Stderr, "outrider validate:", err)
+			fmt.Fprintf(p.Stderr, "outrider validate: --node %q: %v\n", *node, err)
 			return ExitUsage
 		}
 		_, found := docs.Compile(res, appmesh.Options{})

@@ -43,8 +43,8 @@ func limit(v *value) uint32 {
 }
 
 // nodeCluster leads to the listener l of a target node. Several backends may
-// share it; if one of them demands TLS, all are refused (App Mesh had one TLS
-// context for a cluster, and the strictest is the safe one).
+// share it; what one of them demands of TLS refuses its own routes (App Mesh
+// had one TLS context for a cluster, whose policy then met all of them).
 func (c *compiler) nodeCluster(b backend, node *resource, l *listener, egressPort uint16) *mesh.Cluster {
 	name := c.clusterName("egress", node, l)
 	cluster := c.clusters[name]
@@ -61,7 +61,7 @@ func (c *compiler) nodeCluster(b backend, node *resource, l *listener, egressPor
 			Origin:         mesh.At(l.spec.at),
 		})
 	}
-	c.demandTLS(cluster, b.policy, l, egressPort)
+	c.demandTLS(cluster, b, l, egressPort)
 	return cluster
 }
 

@@ -26,9 +26,12 @@ type Options struct {
 //
 // Decision: a document that cannot be read (or read to its end) is within reach
 // when it holds the name of something within reach, or when anything there
-// refers to what no document defines. Otherwise it stops nothing. So a broken
-// routes.yaml never empties a router in silence, not even where the missing
-// reference alone would be a warning, and a broken stranger never hinders.
+// refers to what no document defines, or is a router without a route. Of one
+// that is empty or cannot be opened nobody knows what it should hold: it is
+// within reach in the last two cases, and when no document describes the mesh.
+// Otherwise it stops nothing. So a broken routes.yaml never empties a router in
+// silence, not even where the missing reference alone would be a warning, and a
+// broken stranger never hinders.
 func (d *Documents) Compile(res mesh.Resource, opt Options) (*mesh.Snapshot, []mesh.Finding) {
 	r, trouble := d.reach(res)
 	if trouble != nil {
@@ -61,7 +64,7 @@ type reach struct {
 	owner string
 	has   map[*resource]bool
 	// unresolved is true when something in reach refers to what no document
-	// defines.
+	// defines, or is a router that no document has a route for.
 	unresolved bool
 }
 
@@ -89,7 +92,9 @@ func (d *Documents) reach(res mesh.Resource) (_ *reach, trouble *mesh.Finding) {
 		if p := r.follow(k, v); p == nil || k == nodeKind {
 			continue
 		}
-		for _, route := range ix.routes[v.text] {
+		routes := ix.routes[v.text]
+		r.unresolved = r.unresolved || len(routes) == 0
+		for _, route := range routes {
 			r.has[route] = true
 			for _, t := range targetsOf(route) {
 				r.follow(nodeKind, t.get("virtualNode"))

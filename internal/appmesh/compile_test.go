@@ -14,7 +14,7 @@ import (
 // front compiles node "front" of mesh "m" from documents that must be good.
 func front(t *testing.T, opt Options, documents ...string) *mesh.Snapshot {
 	t.Helper()
-	d := Parse([]Source{{"case.yaml", []byte(strings.Join(documents, "\n---\n"))}})
+	d := Parse([]Source{{Name: "case.yaml", Data: []byte(strings.Join(documents, "\n---\n"))}})
 	s, findings := d.Compile(mesh.Resource{Mesh: "m", Name: "front"}, opt)
 	if s == nil {
 		t.Fatalf("no snapshot: %+v", findings)
@@ -130,12 +130,13 @@ func TestPlaintext(t *testing.T) {
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			s := front(t, Options{}, c.front, serviceS, router80, fmt.Sprintf(targetT, c.protocol, c.target), fmt.Sprintf(routeToT, "x", "", "prefix: /", ""))
-			target := s.Outbound[0].VirtualHosts[0].Routes[0].Targets[0].Cluster
-			if refused := target.Refuse != ""; refused != c.refused {
-				t.Errorf("refused: %v (%q), want %v", refused, target.Refuse, c.refused)
+			route := s.Outbound[0].VirtualHosts[0].Routes[0]
+			target := route.Targets[0].Cluster
+			if refused := route.Refuse+target.Refuse != ""; refused != c.refused {
+				t.Errorf("refused: %v (%q, %q), want %v", refused, route.Refuse, target.Refuse, c.refused)
 			}
 			// And its own sidecar agrees.
-			own, _ := Parse([]Source{{"t.yaml", []byte(fmt.Sprintf(targetT, c.protocol, c.target))}}).Compile(mesh.Resource{Mesh: "m", Name: "t"}, Options{})
+			own, _ := Parse([]Source{{Name: "t.yaml", Data: []byte(fmt.Sprintf(targetT, c.protocol, c.target))}}).Compile(mesh.Resource{Mesh: "m", Name: "t"}, Options{})
 			strict := strings.Contains(c.target, "STRICT") || c.protocol != "http"
 			if refused := own.Inbound[0].Refuse != ""; refused != strict {
 				t.Errorf("listener refused: %v (%q), want %v", refused, own.Inbound[0].Refuse, strict)
@@ -144,15 +145,59 @@ func TestPlaintext(t *testing.T) {
 	}
 }
 
-// TestStrictestPolicy: two backends that share a cluster are both refused
-// when one of them must be.
-func TestStrictestPolicy(t *testing.T) {
-	s := front(t, Options{}, "{meshName: m, virtualNodeName: front, spec: {backends: [{virtualService: {virtualServiceName: S.local}}, "+
-		"{virtualService: {virtualServiceName: direct.local, clientPolicy: {tls: {validation: {trust: {sds: {secretName: ca}}}}}}}]}}",
-		serviceS, router80, plainTarget(), fmt.Sprintf(routeToT, "x", "", "prefix: /", ""),
-		"{meshName: m, virtualServiceName: direct.local, spec: {provider: {virtualNode: {virtualNodeName: t}}}}")
-	if c := cluster(t, s, "cds_egress_m_t_http_8080"); c.Refuse == "" || c.TLS == nil || !c.TLS.Enforce {
-		t.Errorf("got %+v", c)
+// TestPolicyOfOne: of two backends that share a cluster, each is refused by
+// its own client policy alone, and both by a server that takes TLS only.
+func TestPolicyOfOne(t *testing.T) {
+	const enforce = ", clientPolicy: {tls: {validation: {trust: {sds: {secretName: ca}}}}}"
+	const server = ", tls: {mode: STRICT, certificate: {sds: {secretName: own}}}"
+	for _, c := range []struct {
+		says, routed, direct, server          string
+		routedRefused, directRefused, cluster bool
+	}{
+		{"none asks", "", "", "", false, false, false},
+		{"the node's caller enforces", "", enforce, "", false, true, false},
+		{"the router's caller enforces", enforce, "", "", true, false, false},
+		{"both enforce", enforce, enforce, "", true, true, false},
+		{"the server is strict", "", "", server, false, false, true},
+		{"one enforces and the server is strict", "", enforce, server, false, true, true},
+	} {
+		s := front(t, Options{}, fmt.Sprintf("{meshName: m, virtualNodeName: front, spec: {backends: [{virtualService: {virtualServiceName: S.local%s}}, "+
+			"{virtualService: {virtualServiceName: direct.local%s}}]}}", c.routed, c.direct),
+			serviceS, router80, fmt.Sprintf(targetT, "http", c.server), fmt.Sprintf(routeToT, "x", "", "prefix: /", ""),
+			"{meshName: m, virtualServiceName: direct.local, spec: {provider: {virtualNode: {virtualNodeName: t}}}}")
+		refused := map[string]bool{}
+		for _, l := range s.Outbound {
+			for _, h := range l.VirtualHosts {
+				refused[h.Name] = h.Routes[0].Refuse != ""
+			}
+		}
+		shared := cluster(t, s, "cds_egress_m_t_http_8080")
+		if refused["S.local"] != c.routedRefused || refused["direct.local"] != c.directRefused || (shared.Refuse != "") != c.cluster {
+			t.Errorf("%s: refused %v, cluster %q", c.says, refused, shared.Refuse)
+		}
+		if enforced := shared.TLS != nil && shared.TLS.Enforce; enforced != (c.routedRefused || c.directRefused) {
+			t.Errorf("%s: TLS %+v", c.says, shared.TLS)
+		}
+	}
+}
+
+// TestPolicyOfTCP: the chain of a TCP backend whose policy enforces TLS is
+// closed, and no other.
+func TestPolicyOfTCP(t *testing.T) {
+	s := front(t, Options{}, "{meshName: m, virtualNodeName: front, spec: {backends: [{virtualService: {virtualServiceName: one.local}}, "+
+		"{virtualService: {virtualServiceName: two.local, clientPolicy: {tls: {validation: {trust: {sds: {secretName: ca}}}}}}}]}}",
+		fmt.Sprintf(targetT, "tcp", ""),
+		"{meshName: m, virtualServiceName: two.local, spec: {provider: {virtualNode: {virtualNodeName: t}}}}",
+		"{meshName: m, virtualServiceName: one.local, spec: {provider: {virtualRouter: {virtualRouterName: r}}}}",
+		"{meshName: m, virtualRouterName: r, spec: {listeners: [{portMapping: {port: 90, protocol: tcp}}]}}",
+		"{meshName: m, virtualRouterName: r, routeName: x, spec: {tcpRoute: {action: {weightedTargets: [{virtualNode: t, weight: 1}]}}}}")
+	for _, l := range s.Outbound {
+		if refused := l.Refuse != ""; refused != (l.Port == 8080) {
+			t.Errorf("port %d: refused %q", l.Port, l.Refuse)
+		}
+	}
+	if c := cluster(t, s, "cds_egress_m_t_tcp_8080"); c.Refuse != "" {
+		t.Errorf("cluster refused: %s", c.Refuse)
 	}
 }
 
@@ -282,7 +327,7 @@ func TestEgressFilter(t *testing.T) {
 		}
 	}
 	for _, spelling := range []string{`{"type": "BLOCK"}`, `{"allowAll": "perhaps"}`, `"allowAll=perhaps"`, `7`, `{}`} {
-		d := Parse([]Source{{"m.yaml", []byte("{meshName: m, spec: {egressFilter: " + spelling + "}}")}})
+		d := Parse([]Source{{Name: "m.yaml", Data: []byte("{meshName: m, spec: {egressFilter: " + spelling + "}}")}})
 		if !slices.ContainsFunc(d.Check(), func(f mesh.Finding) bool { return f.Severity == mesh.Error }) {
 			t.Errorf("%s is not refused", spelling)
 		}

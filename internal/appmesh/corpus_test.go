@@ -28,14 +28,14 @@ func deployed(t *testing.T, file, names string, fill map[string]string) Source {
 	data = variable.ReplaceAllFunc(data, func(name []byte) []byte {
 		return []byte(`"` + fill[string(name)] + `"`)
 	})
-	return Source{file, data}
+	return Source{Name: file, Data: data}
 }
 
 // TestCircuitBreakers is the walkthrough's mesh after all its updates, as the
 // white node's sidecar and as a caller's.
 func TestCircuitBreakers(t *testing.T) {
 	sources := []Source{
-		{"mesh.json", []byte(`{"meshName": "walk", "spec": {}}`)},
+		{Name: "mesh.json", Data: []byte(`{"meshName": "walk", "spec": {}}`)},
 		deployed(t, "circuit-breakers/colorteller-white-vn-update.json", `"virtualNodeName": "colorteller-white-vn"`, map[string]string{"$DNS_HOSTNAME": "white.walk.local"}),
 		deployed(t, "circuit-breakers/colorteller-black-vn-update.json", `"virtualNodeName": "colorteller-black-vn"`, map[string]string{"$DNS_HOSTNAME": "black.walk.local"}),
 		deployed(t, "circuit-breakers/colorteller-vr-1.json", `"virtualRouterName": "colorteller-vr-1"`, nil),
@@ -70,7 +70,7 @@ func TestTLSWalkthroughs(t *testing.T) {
 		"mutual-tls/updates/colorteller-vn-strict-tls.json":        {"$SERVICES_DOMAIN": "walk.local"},
 		"mutual-tls/updates/colorteller-vn-strict-validation.json": {"$SERVICES_DOMAIN": "walk.local", "$GATEWAY_SAN": "gateway.walk.local"},
 	} {
-		d := Parse([]Source{{"mesh.json", []byte(`{"meshName": "walk"}`)}, deployed(t, file, `"virtualNodeName": "n"`, fill)})
+		d := Parse([]Source{{Name: "mesh.json", Data: []byte(`{"meshName": "walk"}`)}, deployed(t, file, `"virtualNodeName": "n"`, fill)})
 		noErrors(t, d.Check())
 		s, findings := d.Compile(mesh.Resource{Mesh: "walk", Name: "n"}, Options{})
 		if s == nil || s.Inbound[0].Refuse == "" || s.Inbound[0].TLS.Mode != mesh.TLSStrict {
@@ -90,7 +90,7 @@ func TestCorpusReads(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, f := range Parse([]Source{{name, data}}).Check() {
+		for _, f := range Parse([]Source{{Name: name, Data: data}}).Check() {
 			broken := strings.Contains(f.Message, "cannot be read") || strings.Contains(f.Message, "no such field") || strings.Contains(f.Message, "not an App Mesh")
 			if broken || f.Message == "" {
 				t.Errorf("%s: %s %s %s", f.Position, f.Resource, f.Field, f.Message)
@@ -118,7 +118,7 @@ func deployedPlain(t *testing.T, file string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{file, data}
+	return Source{Name: file, Data: data}
 }
 
 func noErrors(t *testing.T, fs []mesh.Finding) {

@@ -117,7 +117,7 @@ func TestBounds(t *testing.T) {
 		"many values of YAML":  {bytes.Repeat([]byte("a: 1\n"), maxYAMLValues), "more than"},
 		"a file past the size": {make([]byte, maxSourceBytes+1), "larger than 16 MiB"},
 	} {
-		fs := Parse([]Source{{"f", c.data}}).Check()
+		fs := Parse([]Source{{Name: "f", Data: c.data}}).Check()
 		if len(fs) != 1 || fs[0].Severity != mesh.Error || !strings.Contains(fs[0].Message, c.want) {
 			t.Errorf("%s: got %d findings, first %.200v, want %q", says, len(fs), fs[:min(1, len(fs))], c.want)
 		}
@@ -130,7 +130,7 @@ func TestManyFaults(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&b, "{\"meshName\":\"m\",\"virtualNodeName\":\"a-rather-long-node-name-%d\",\"spec\":{\"backends\":[{\"virtualService\":{\"virtualServiceName\":\"no-such-%d\"}}],\"lisners\":1}}\n", i, i)
 	}
-	d := Parse([]Source{{"f", []byte(b.String())}})
+	d := Parse([]Source{{Name: "f", Data: []byte(b.String())}})
 	guesses := 0
 	for _, f := range d.Check() {
 		if strings.HasPrefix(f.Hint, "did you mean") {
@@ -198,7 +198,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := Parse([]Source{{"f", data}})
+		d := Parse([]Source{{Name: "f", Data: data}})
 		for _, finding := range d.Check() {
 			if finding.Message == "" {
 				t.Fatalf("a finding without words: %+v", finding)
@@ -260,7 +260,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				d := Parse([]Source{{"f", data}})
+				d := Parse([]Source{{Name: "f", Data: data}})
 				if s, _ := d.Compile(mesh.Resource{Mesh: "m", Name: "n7"}, Options{}); s == nil {
 					b.Fatal("no snapshot")
 				}

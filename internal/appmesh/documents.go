@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -77,7 +78,15 @@ func (k Checks) Parse(sources []Source) *Documents {
 // JSON reader's complaint is the better one, unless the first name has no
 // quotes.
 func (d *Documents) source(s Source) {
+	if s.Err != nil {
+		d.lost(s.Name, "cannot be read: "+reason(s.Err), "")
+		return
+	}
 	data := bytes.TrimPrefix(s.Data, []byte("\xef\xbb\xbf"))
+	if len(bytes.TrimSpace(data)) == 0 {
+		d.lost(s.Name, "holds nothing: is it half written?", "a comment alone (# ...) says that it is meant to be empty")
+		return
+	}
 	if len(data) > maxSourceBytes {
 		d.broken(s.Name, data, &syntaxError{mesh.Position{File: s.Name}, fmt.Sprintf("larger than %d MiB", maxSourceBytes>>20)})
 		return
@@ -104,6 +113,22 @@ func (d *Documents) source(s Source) {
 	if err != nil {
 		d.broken(s.Name, data, err)
 	}
+}
+
+// lost notes a source of which nobody knows what it should say.
+func (d *Documents) lost(name, msg, hint string) {
+	d.documents++
+	d.unreadable = append(d.unreadable, name)
+	d.add(finding{lost: true, Finding: mesh.Finding{Position: mesh.Position{File: name}, Severity: mesh.Error, Message: msg, Hint: hint}})
+}
+
+// reason is an error without the name of the file, which the finding has.
+func reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err.Error()
 }
 
 // broken notes a source that cannot be read to its end.

@@ -17,6 +17,7 @@ type finding struct {
 	mesh  string    // all resources of this mesh
 	about *value    // a document that became no resource
 	text  []byte    // a source that could not be read to its end
+	lost  bool      // a source that could not be read at all
 	// foreign marks an about that is no resource at all: it cannot be the one
 	// that is missed.
 	foreign bool
@@ -84,6 +85,8 @@ func (f *finding) concerns(r *reach) bool {
 		return f.mesh == r.mesh.name
 	case f.about != nil:
 		return r.unresolved && !f.foreign || r.any(f.about.mentions)
+	case f.lost:
+		return r.unresolved || r.mesh.find(meshKind, r.mesh.name) == nil
 	case f.text != nil:
 		return r.unresolved || r.any(func(name string) bool { return holdsWord(f.text, name) })
 	}

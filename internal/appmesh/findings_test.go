@@ -248,7 +248,7 @@ func TestFindings(t *testing.T) {
 			`not-yet: virtual node "n": listeners[0].portMapping.protocol: http2 and grpc ports are not served yet: their connections are refused, requests to such nodes are answered 503 | HTTP/1.1 and TCP are`},
 	} {
 		t.Run(c.says, func(t *testing.T) {
-			got := about("case.yaml", Parse([]Source{{"base.yaml", []byte(base)}, {"case.yaml", []byte(c.document)}}).Check())
+			got := about("case.yaml", Parse([]Source{{Name: "base.yaml", Data: []byte(base)}, {Name: "case.yaml", Data: []byte(c.document)}}).Check())
 			want := strings.Split(strings.ReplaceAll(c.want, "\n\t\t\t ", "\n"), "\n")
 			if c.want == "" {
 				want = nil

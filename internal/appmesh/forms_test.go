@@ -27,7 +27,7 @@ func TestForms(t *testing.T) {
 		{"YAML documents", "meshName: m\n---\n# nothing\n---\nmeshName: m\nvirtualNodeName: front\nspec:\n  listeners:\n  - portMapping: {port: 8080, protocol: http}\n  serviceDiscovery: {dns: {hostname: h}}\n"},
 		{"YAML with shared blocks", "x: &p {port: 8080, protocol: http}\n---\n- meshName: m\n- &n {meshName: m, virtualNodeName: other, spec: &s {listeners: [{portMapping: {port: 8080, protocol: http}}], serviceDiscovery: {dns: {hostname: h}}}}\n- {<<: *n, virtualNodeName: front}\n"},
 	} {
-		s, findings := Parse([]Source{{"f", []byte(c.documents)}}).Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{})
+		s, findings := Parse([]Source{{Name: "f", Data: []byte(c.documents)}}).Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{})
 		if s == nil {
 			t.Errorf("%s: no snapshot: %+v", c.says, findings)
 			continue

@@ -93,15 +93,18 @@ func (c *compiler) backend(chain *mesh.Listener, b backend, l *listener) {
 			Timeout: timeout(nil, defaultPerRequest),
 			Idle:    timeout(nil, defaultIdle),
 			Retry:   mesh.DefaultRetry(),
+			Refuse:  b.refuse(l, l.port),
 			Origin:  mesh.At(b.service.at),
 		}}
 	} else {
 		for _, route := range routesOf(c.reach.mesh, b.provider, l) {
 			_, body := routeBody(route)
+			targets, refuse := c.targets(b, route, l.port)
 			host.Routes = append(host.Routes, mesh.Route{
 				Name:    route.name,
 				Match:   matchOf(route),
-				Targets: c.targets(b, route, l.port),
+				Targets: targets,
+				Refuse:  refuse,
 				Timeout: timeout(body.get("timeout", "perRequest"), defaultPerRequest),
 				Idle:    timeout(body.get("timeout", "idle"), defaultIdle),
 				Retry:   retryPolicy(body.get("retryPolicy")),
@@ -118,6 +121,7 @@ func (c *compiler) tcpBackend(chain *mesh.Listener, b backend, l *listener) {
 	chain.IdleTimeout = timeout(nil, defaultIdle)
 	if b.provider.kind == nodeKind {
 		chain.Targets = []mesh.Target{{Cluster: c.nodeCluster(b, b.provider, l, l.port), Weight: 1}}
+		chain.Refuse = b.refuse(l, l.port)
 		return
 	}
 	routes := routesOf(c.reach.mesh, b.provider, l)
@@ -126,23 +130,27 @@ func (c *compiler) tcpBackend(chain *mesh.Listener, b backend, l *listener) {
 		return
 	}
 	_, body := routeBody(routes[0])
-	chain.Targets = c.targets(b, routes[0], l.port)
+	chain.Targets, chain.Refuse = c.targets(b, routes[0], l.port)
 	chain.IdleTimeout = timeout(body.get("timeout", "idle"), defaultIdle)
 }
 
 // targets are a route's clusters, ordered by node as App Mesh ordered them.
-func (c *compiler) targets(b backend, route *resource, port uint16) []mesh.Target {
+// Decision: refuse says why nothing may be sent to one of them, and so to none:
+// a route whose targets differ in what the policy covers is refused whole.
+func (c *compiler) targets(b backend, route *resource, port uint16) (targets []mesh.Target, refuse string) {
 	protocol, _ := routeBody(route)
-	var targets []mesh.Target
 	for _, t := range targetsOf(route) {
 		node := c.reach.mesh.find(nodeKind, t.get("virtualNode").str())
 		l := targetListener(node, t.get("port"), protocol)
 		targets = append(targets, mesh.Target{Cluster: c.nodeCluster(b, node, l, port), Weight: uint32(t.get("weight").int())})
+		if refuse == "" {
+			refuse = b.refuse(l, port)
+		}
 	}
 	slices.SortStableFunc(targets, func(a, b mesh.Target) int {
 		return cmp.Or(cmp.Compare(a.Cluster.Node, b.Cluster.Node), cmp.Compare(a.Cluster.Name, b.Cluster.Name))
 	})
-	return targets
+	return targets, refuse
 }
 
 func virtualHost(b backend, port uint16) mesh.VirtualHost {

@@ -43,6 +43,9 @@ func planListener(b *strings.Builder, l *mesh.Listener) {
 		for _, r := range h.Routes {
 			fmt.Fprintf(b, "    route %q %s (%s)\n", r.Name, planMatch(r.Match), r.Origin)
 			fmt.Fprintf(b, "      to %s\n      timeout %s idle %s\n", planTargets(r.Targets), planTimeout(r.Timeout), planTimeout(r.Idle))
+			if r.Refuse != "" {
+				fmt.Fprintf(b, "      refused: %s\n", r.Refuse)
+			}
 			if p := r.Retry; p != nil {
 				fmt.Fprintf(b, "      retry %d per try %s on %03b codes %v grpc %b explicit %v backoff %s..%s (%s)\n",
 					p.MaxRetries, p.PerTryTimeout, p.On, p.StatusCodes, p.GRPCStatus, p.Explicit, p.BackoffBase, p.BackoffMax, p.Origin)

@@ -2,6 +2,7 @@ package appmesh
 
 import (
 	"bytes"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -98,13 +99,22 @@ func TestReach(t *testing.T) {
 		{"an error of a route's target stops", "target.yaml", "{meshName: m, virtualNodeName: target, spec: {nope: 1, listeners: [{portMapping: {port: 8080, protocol: http}}]}}", false, `error: virtual node "target": nope: no such field`},
 		{"an error of the mesh stops", "mesh.yaml", "{meshName: m, spec: {nope: 1}}", false, `error: mesh "m": nope: no such field`},
 		{"a missing target stops", "target.yaml", "{meshName: m, virtualNodeName: targets, spec: {}}", false, `error: route "r": weightedTargets[0].virtualNode "target": no such virtual node in mesh "m"`},
-		{"a missing service does not stop", "service.yaml", "", true, `warning: virtual node "front": backends[0].virtualService.virtualServiceName "s.local": no such virtual service in mesh "m"`},
-		{"a missing router does not stop", "router.yaml", "", true, `warning: virtual service "s.local": provider.virtualRouter.virtualRouterName "router": no such virtual router in mesh "m"`},
+		{"a missing service does not stop", "service.yaml", "# none yet", true, `warning: virtual node "front": backends[0].virtualService.virtualServiceName "s.local": no such virtual service in mesh "m"`},
+		{"a missing router does not stop", "router.yaml", "# none yet", true, `warning: virtual service "s.local": provider.virtualRouter.virtualRouterName "router": no such virtual router in mesh "m"`},
 		{"a broken file that holds no name in reach does not stop", "stranger.yaml", "{virtualNodeName: stranger, ]", true, `warning: cannot be read: `},
 		{"a broken file that holds a name in reach stops", "stranger.yaml", `{virtualRouterName: router, routeName: other ]`, false, `error: cannot be read: `},
 		{"a broken file may hold the target that is missing", "target.yaml", "{virtualNodeName: [", false, `may stand in target.yaml, which cannot be read`},
 		{"a broken file may hold the service that is missing", "service.yaml", "{virtualServiceNa", false, `error: cannot be read: `},
 		{"a broken file may hold the mesh's egress filter", "mesh.yaml", "{meshName: m, spec: {egressFilter: ]", false, `error: cannot be read: `},
+		{"a file cut off at its first byte may hold the routes of a router that has none", "route.yaml", "{", false, `error: cannot be read: `},
+		{"an empty file may hold the routes of a router that has none", "route.yaml", "", false, `route.yaml: error: holds nothing: is it half written?`},
+		{"so may one of white space", "route.yaml", " \n\t\r\n", false, `error: holds nothing`},
+		{"an empty file may hold the service that is missing", "service.yaml", "", false, `it may stand in service.yaml, which cannot be read`},
+		{"an empty file may hold the target that is missing", "target.yaml", "\ufeff", false, `error: holds nothing`},
+		{"an empty file may hold the mesh's egress filter", "mesh.yaml", "", false, `error: holds nothing`},
+		{"an empty file where nothing is missed does not stop", "stranger.yaml", "", true, `stranger.yaml: warning: holds nothing`},
+		{"a file of comments is meant to be empty", "stranger.yaml", "# later\n", true, ""},
+		{"a router without a route is served as it is", "route.yaml", "# later\n", true, `has no route`},
 		{"a file of something else does not stop", "service.yaml", `{"name": "some-package", "version": "1.0"}`, true, `warning: not an App Mesh document`},
 		{"a document without its name may be the service that is missing", "service.yaml", "{meshName: m, spec: {provider: {virtualRouter: {virtualRouterName: other}}}}", false, `error: this looks like a virtual service`},
 		{"a route without its names is in reach of its router", "stranger.yaml", `{virtualRouterName: router, spec: {httpRoute: {}}}`, false, `error: this looks like a route`},
@@ -131,6 +141,30 @@ func TestReach(t *testing.T) {
 				t.Errorf("want no findings, got:\n%s", b.String())
 			}
 		})
+	}
+}
+
+// TestUnopened: a file that cannot be opened stops those that may need it.
+func TestUnopened(t *testing.T) {
+	for _, c := range []struct {
+		says, file string
+		starts     bool
+	}{
+		{"it may hold the routes that are missing", "route.yaml", false},
+		{"nothing is missed", "stranger.yaml", true},
+	} {
+		_, sources := splitArchive([]byte(reachBase))
+		i := slices.IndexFunc(sources, func(s Source) bool { return s.Name == c.file })
+		sources[i] = Source{Name: c.file, Err: &fs.PathError{Op: "open", Path: c.file, Err: fs.ErrPermission}}
+		d := Parse(sources)
+		var b bytes.Buffer
+		_ = WriteText(&b, d.Check(), d.Documents())
+		if want := c.file + ": error: cannot be read: permission denied\n"; !strings.Contains(b.String(), want) {
+			t.Errorf("%s: no %q in:\n%s", c.says, want, b.String())
+		}
+		if snapshot, findings := d.Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{}); (snapshot != nil) != c.starts {
+			t.Errorf("%s: starts: %v, %v", c.says, snapshot != nil, findings)
+		}
 	}
 }
 

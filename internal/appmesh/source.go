@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -27,14 +28,19 @@ type Source struct {
 	// Name is how findings call it: the path, or a name like OUTRIDER_MESH_INLINE.
 	Name string
 	Data []byte
+	// Err says why there is no Data; nil when there is. Parse makes a finding
+	// of it.
+	Err error
 }
 
 // ReadPaths reads files, directories and globs, in the order given and each
 // file once. A directory is read with all below it: every *.json, *.yaml and
 // *.yml whose name does not begin with a dot (Kubernetes mounts its files as
 // links into ..data). A file named by itself or matched by a glob may end in
-// anything. Findings tell of what was left out; the error, of a path that is
-// not there or cannot be read.
+// anything. A file that cannot be read (no permission, a link that leads
+// nowhere, a pipe) is a Source with an Err, so that it stops only those who
+// need it. Findings tell of paths where there is nothing; the error, of a path
+// that is not there.
 func ReadPaths(paths []string) ([]Source, []mesh.Finding, error) {
 	files, findings, err := listFiles(paths)
 	if err != nil {
@@ -42,25 +48,32 @@ func ReadPaths(paths []string) ([]Source, []mesh.Finding, error) {
 	}
 	var sources []Source
 	total := 0
-	for _, name := range files {
-		data, err := readFile(name)
-		if errors.Is(err, fs.ErrNotExist) && len(files) > 1 {
+	for _, f := range files {
+		s := Source{Name: f.name, Err: f.err}
+		if s.Err == nil {
+			s.Data, s.Err = readFile(f.name)
+		}
+		if errors.Is(s.Err, fs.ErrNotExist) && f.err == nil && len(files) > 1 {
 			continue // gone since it was listed
 		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading mesh documents: %w", err)
+		if total += len(s.Data); total > maxTotalBytes {
+			return nil, nil, fmt.Errorf("reading mesh documents: more than %d MiB in all, at %s", maxTotalBytes>>20, f.name)
 		}
-		if total += len(data); total > maxTotalBytes {
-			return nil, nil, fmt.Errorf("reading mesh documents: more than %d MiB in all, at %s", maxTotalBytes>>20, name)
-		}
-		sources = append(sources, Source{name, data})
+		sources = append(sources, s)
 	}
 	return sources, findings, nil
 }
 
+// A file is one that the paths mean, and why it cannot be read if that is
+// known already.
+type file struct {
+	name string
+	err  error
+}
+
 // listFiles says which files the paths mean now.
-func listFiles(paths []string) ([]string, []mesh.Finding, error) {
-	var files []string
+func listFiles(paths []string) ([]file, []mesh.Finding, error) {
+	var files []file
 	var findings []mesh.Finding
 	for _, p := range paths {
 		found, err := expand(p)
@@ -74,9 +87,9 @@ func listFiles(paths []string) ([]string, []mesh.Finding, error) {
 		files = append(files, found...)
 	}
 	seen := make(map[string]bool, len(files))
-	files = slices.DeleteFunc(files, func(name string) bool {
-		again := seen[filepath.Clean(name)]
-		seen[filepath.Clean(name)] = true
+	files = slices.DeleteFunc(files, func(f file) bool {
+		again := seen[filepath.Clean(f.name)]
+		seen[filepath.Clean(f.name)] = true
 		return again
 	})
 	if len(files) > maxSources {
@@ -87,65 +100,87 @@ func listFiles(paths []string) ([]string, []mesh.Finding, error) {
 
 // expand lists the files of one path. A path that exists is itself, whatever
 // characters it holds; one that does not may be a glob.
-func expand(p string) ([]string, error) {
-	info, err := os.Stat(p)
-	switch {
-	case err == nil && info.IsDir():
-		return below(p)
-	case err == nil:
-		return []string{p}, nil
-	case !isGlob(p) || !errors.Is(err, fs.ErrNotExist):
+func expand(p string) ([]file, error) {
+	if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
+		return expandOne(p)
+	} else if !isGlob(p) {
 		return nil, err
 	}
 	matches, err := filepath.Glob(p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
-	var files []string
+	var files []file
 	hidden := strings.HasPrefix(filepath.Base(p), ".")
 	for _, m := range matches {
-		info, err := os.Stat(m)
-		switch {
-		case err != nil, !hidden && strings.HasPrefix(filepath.Base(m), "."):
-			continue // a dangling link, or gone; or what a shell's "*" leaves out
-		case !info.IsDir():
-			files = append(files, m)
-			continue
+		if !hidden && strings.HasPrefix(filepath.Base(m), ".") {
+			continue // what a shell's "*" leaves out
 		}
-		inside, err := below(m)
+		found, err := expandOne(m)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, inside...)
+		files = append(files, found...)
 	}
 	return files, nil
+}
+
+// expandOne lists what is at one place.
+func expandOne(p string) ([]file, error) {
+	info, err := os.Stat(p)
+	if err == nil && info.IsDir() {
+		return below(p)
+	}
+	return []file{{p, unfit(p, info, err)}}, nil
+}
+
+// unfit says why what os.Stat found is no file to be read; nil when it is.
+func unfit(name string, info fs.FileInfo, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if target, linked := os.Readlink(name); linked == nil {
+			return fmt.Errorf("the link leads to %s, which does not exist", target)
+		}
+		return err
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		return nil
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		return errors.New("it is a pipe, not a file")
+	case info.Mode()&fs.ModeSocket != 0:
+		return errors.New("it is a socket, not a file")
+	}
+	return errors.New("it is not a regular file")
 }
 
 func isGlob(p string) bool { return strings.ContainsAny(p, "*?[") }
 
 // below lists the documents in a directory and its subdirectories, sorted.
 // Links to files are followed, links to directories are not, except dir itself.
-func below(dir string) ([]string, error) {
+// A subdirectory that cannot be read stands in the list itself.
+func below(dir string) ([]file, error) {
 	if target, err := filepath.EvalSymlinks(dir); err == nil && target != filepath.Clean(dir) {
 		dir += string(filepath.Separator) // WalkDir does not follow a link it starts at
 	}
-	var files []string
+	var files []file
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && name != dir:
 			return nil // gone since it was listed
-		case err != nil:
-			return err
-		case name != dir && strings.HasPrefix(entry.Name(), "."):
+		case name != dir && entry != nil && strings.HasPrefix(entry.Name(), "."):
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
 			return nil
+		case err != nil:
+			files = append(files, file{filepath.Clean(name), err})
+			return nil
 		case entry.IsDir() || !isDocument(name):
 			return nil
 		}
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-			files = append(files, filepath.Clean(name))
+		if info, err := os.Stat(name); err != nil || !info.IsDir() {
+			files = append(files, file{filepath.Clean(name), unfit(name, info, err)})
 		}
 		if len(files) > maxSources {
 			return fmt.Errorf("%s: more than %d files", dir, maxSources)
@@ -164,18 +199,19 @@ func isDocument(name string) bool {
 }
 
 // readFile reads at most one byte more than a source may have: Parse reports
-// the excess as a finding of this file.
+// the excess as a finding of this file. It never waits: what has become a pipe
+// since it was listed is not opened like one.
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSourceBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	info, err := f.Stat()
+	if err := unfit(name, info, err); err != nil {
+		return nil, err
 	}
-	return data, nil
+	return io.ReadAll(io.LimitReader(f, maxSourceBytes+1))
 }
 
 // InlineName is what findings call an inline text.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -34,10 +36,8 @@ func put(t *testing.T, name, text string) {
 func TestReadPaths(t *testing.T) {
 	dir := tree(t, "b.yaml", "b", "a.json", "a", "sub/c.YML", "c", "notes.txt", "t", ".hidden.yaml", "h", ".git/d.yaml", "d",
 		"..data_2024/e.yaml", "e", "odd[1].yaml", "o")
-	for _, link := range [][2]string{{"..data_2024/e.yaml", "e.yaml"}, {"nowhere", "dangling.yaml"}} {
-		if err := os.Symlink(link[0], filepath.Join(dir, link[1])); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Symlink("..data_2024/e.yaml", filepath.Join(dir, "e.yaml")); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Symlink(filepath.Join(dir, "sub"), filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
@@ -72,6 +72,64 @@ func TestReadPaths(t *testing.T) {
 	}
 	if _, _, err := ReadPaths([]string{filepath.Join(dir, "missing.yaml")}); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
 		t.Errorf("a missing file: got %v", err)
+	}
+}
+
+// TestUnreadable: what cannot be read takes nothing else with it, and is never
+// waited for.
+func TestUnreadable(t *testing.T) {
+	for _, c := range []struct {
+		says, why string
+		spoil     func(t *testing.T, name string)
+	}{
+		{"a link that leads nowhere", "the link leads to nowhere, which does not exist", func(t *testing.T, name string) { link(t, "nowhere", name) }},
+		{"a pipe", "it is a pipe, not a file", func(t *testing.T, name string) {
+			if err := syscall.Mkfifo(name, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a socket", "it is a socket, not a file", func(t *testing.T, name string) {
+			l, err := net.Listen("unix", name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+		}},
+		{"a device", "it is not a regular file", func(t *testing.T, name string) { link(t, os.DevNull, name) }},
+		{"a file of another user", "permission denied", func(t *testing.T, name string) {
+			put(t, name, "a: b")
+			deny(t, name)
+		}},
+		{"a subdirectory of another user", "permission denied", func(t *testing.T, name string) {
+			put(t, filepath.Join(name, "x.yaml"), "a: b")
+			deny(t, name)
+		}},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			dir := tree(t, "good.yaml", "g")
+			bad := filepath.Join(dir, "bad.yaml")
+			c.spoil(t, bad)
+			for _, p := range []string{dir, filepath.Join(dir, "*.yaml"), bad} {
+				sources, findings, err := ReadPaths([]string{p, filepath.Join(dir, "good.yaml")})
+				if err != nil || len(findings) > 0 || len(sources) != 2 || sources[0].Name != bad || sources[0].Err == nil || string(sources[1].Data) != "g" {
+					t.Fatalf("%s: got %v, %v, %v", p, sources, findings, err)
+				}
+				if got := reason(sources[0].Err); got != c.why {
+					t.Errorf("%s: %q, want %q", p, got, c.why)
+				}
+			}
+		})
+	}
+}
+
+// TestBecomesAPipe: a file is listed, and a pipe when it is opened.
+func TestBecomesAPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.yaml")
+	if err := syscall.Mkfifo(name, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFile(name); err == nil {
+		t.Error("a pipe was read")
 	}
 }
 

@@ -7,34 +7,44 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
-// demandTLS refuses a cluster that must not be spoken to in plaintext
-// (App Mesh 2.12): an enforced client policy that covers the port, else a server
-// that takes TLS only. A PERMISSIVE server is spoken to in plaintext; that is
-// a finding of its listener.
+// TLS that must be and is not done yet is never left out (App Mesh 2.12): a
+// server that takes TLS only is refused to everybody, by its cluster; an
+// enforced client policy refuses its own backend alone, by the routes. A
+// PERMISSIVE server is spoken to in plaintext; that is a finding of its listener.
+
+// demandTLS notes on a cluster what its server and a backend's policy ask for.
+func (c *compiler) demandTLS(cluster *mesh.Cluster, b backend, l *listener, egressPort uint16) {
+	switch {
+	case b.enforces(l, egressPort):
+		if cluster.TLS == nil || !cluster.TLS.Enforce {
+			cluster.TLS = clientTLSOf(b.policy, true)
+		}
+	case l.tls == "STRICT" && cluster.TLS == nil:
+		cluster.TLS = clientTLSOf(b.policy, false)
+	}
+	if l.tls == "STRICT" && cluster.Refuse == "" {
+		cluster.Refuse = "virtual node " + strconv.Quote(cluster.Node) + " takes TLS only (" + place(l.spec.at) + "), which is not done yet"
+	}
+}
+
+// enforces reports whether a backend's client policy demands TLS to the
+// listener l of a target.
 //
 // Decision: a policy's ports are those of the target's listener or of the port
 // the app dialled, whichever is listed: what may be covered is covered.
-func (c *compiler) demandTLS(cluster *mesh.Cluster, tls *value, l *listener, egressPort uint16) {
-	ports := tls.get("ports").list()
-	covered := tls != nil && (len(ports) == 0 || slices.ContainsFunc(ports, func(p *value) bool {
+func (b *backend) enforces(l *listener, egressPort uint16) bool {
+	ports := b.policy.get("ports").list()
+	return enforces(b.policy) && (len(ports) == 0 || slices.ContainsFunc(ports, func(p *value) bool {
 		return p.int() == int64(l.port) || p.int() == int64(egressPort)
 	}))
-	refuse := ""
-	switch enforced := covered && enforces(tls); {
-	case enforced:
-		refuse = "the client policy enforces TLS (" + place(tls.at) + "), which is not done yet"
-		if cluster.TLS == nil || !cluster.TLS.Enforce {
-			cluster.TLS = clientTLSOf(tls, true)
-		}
-	case l.tls == "STRICT":
-		refuse = "virtual node " + strconv.Quote(cluster.Node) + " takes TLS only (" + place(l.spec.at) + "), which is not done yet"
-		if cluster.TLS == nil {
-			cluster.TLS = clientTLSOf(tls, false)
-		}
+}
+
+// refuse says why the client policy refuses what leads to the listener l.
+func (b *backend) refuse(l *listener, egressPort uint16) string {
+	if !b.enforces(l, egressPort) {
+		return ""
 	}
-	if cluster.Refuse == "" {
-		cluster.Refuse = refuse
-	}
+	return "the client policy enforces TLS (" + place(b.policy.at) + "), which is not done yet"
 }
 
 // clientTLSOf compiles a client policy's tls; v is nil where only the server

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,30 +18,49 @@ import (
 // elsewhere or directories that match a glob later.
 const pollEvery = 10 * time.Second
 
-// Watch calls changed, from its own goroutine, whenever what ReadPaths(paths)
-// reads has changed and then been quiet for that long; changed may read at
-// leisure, what happens meanwhile is not lost. It blocks until ctx is done
-// and returns nil then. A host without file events (inotify limits) is polled
-// only: that is the error-free fallback, every 10 s.
+// longestSettle bounds the wait for quiet: documents that are written without
+// a pause are read all the same.
+const longestSettle = 10 // times the quiet that is waited for
+
+// A Watch notices when what some paths mean changes.
+type Watch struct {
+	paths []string
+	since string // the fingerprint of what its owner has read, or older
+}
+
+// NewWatch remembers what ReadPaths(paths) would read now. Made before the
+// first read, it makes Run report whatever was written since.
+func NewWatch(paths []string) *Watch { return &Watch{paths, fingerprint(paths)} }
+
+// Run calls changed, from its own goroutine, whenever what the paths mean has
+// changed and then been quiet for that long (or has not been quiet for ten
+// times that long); changed may read at leisure, what happens meanwhile is not
+// lost. It blocks until ctx is done and returns nil then. A host without file
+// events (inotify limits) is polled only: that is the error-free fallback,
+// every 10 s.
 //
 // Directories are watched, not files: an editor that writes by renaming and
-// Kubernetes, which swaps the link ..data, both leave a watched file behind dead.
-func Watch(ctx context.Context, paths []string, quiet time.Duration, changed func()) error {
-	w := watcher{paths: paths, quiet: quiet, poll: pollEvery, changed: changed, look: func() string { return fingerprint(paths) }}
+// Kubernetes, which swaps the link ..data, both leave a watched file behind
+// dead. An event is only a reason to look: whatever else is written into those
+// directories holds nothing back.
+func (w *Watch) Run(ctx context.Context, quiet time.Duration, changed func()) error {
+	r := watcher{paths: w.paths, quiet: quiet, poll: pollEvery, changed: changed, seen: w.since,
+		look: func() string { return fingerprint(w.paths) }}
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
-		w.renew = func() {}
-		return w.run(ctx, nil, nil)
+		r.renew = func() {}
+		return r.run(ctx, nil, nil)
 	}
 	defer notify.Close()
-	w.renew = func() {
-		for _, dir := range directories(paths) {
+	r.renew = func() {
+		for _, dir := range directories(w.paths) {
 			_ = notify.Add(dir) // a directory that vanished is the poll's to notice
 		}
 	}
-	return w.run(ctx, notify.Events, notify.Errors)
+	return r.run(ctx, notify.Events, notify.Errors)
 }
 
+// watcher is a Watch at work.
 type watcher struct {
 	paths       []string
 	quiet, poll time.Duration
@@ -49,17 +69,28 @@ type watcher struct {
 	// are new.
 	look  func() string
 	renew func()
+
+	// seen is what changed was last told of, latest what was there at the
+	// last look. They differ while settling.
+	seen, latest string
+	settling     bool
+	begun        time.Time // of settling
+	settle       *time.Timer
+	// again looks once more, after events that came too soon after a look.
+	again   *time.Timer
+	waiting bool // again is running
+	next    time.Time
 }
 
 func (w *watcher) run(ctx context.Context, events <-chan fsnotify.Event, errors <-chan error) error {
-	w.renew()
-	seen := w.look()
+	w.settle, w.again = stopped(), stopped()
+	defer w.settle.Stop()
+	defer w.again.Stop()
 	poll := time.NewTicker(w.poll)
 	defer poll.Stop()
-	settle := time.NewTimer(w.quiet)
-	settle.Stop()
-	defer settle.Stop()
-	settling := false
+	w.renew()
+	w.latest = w.seen
+	w.check()
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,36 +99,82 @@ func (w *watcher) run(ctx context.Context, events <-chan fsnotify.Event, errors 
 			if !open {
 				events = nil
 			} else if w.relevant(e) {
-				settling = true
-				settle.Reset(w.quiet)
+				w.checkSoon()
 			}
 		case _, open := <-errors: // events were lost
 			if !open {
 				errors = nil
 				continue
 			}
-			settling = true
-			settle.Reset(w.quiet)
+			w.checkSoon()
+		case <-w.again.C:
+			w.waiting = false
+			w.check()
 		case <-poll.C:
-			if !settling && w.look() != seen {
-				settling = true
-				settle.Reset(w.quiet)
-			}
-		case <-settle.C:
-			settling = false
-			w.renew()
-			seen = w.look() // before changed reads, so that no later write is missed
-			w.changed()
+			w.check()
+		case <-w.settle.C:
+			w.settled()
 		}
 	}
 }
 
-// relevant leaves out what ReadPaths would not read: logs in the same
-// directory must not hold back the quiet for ever.
-func (w *watcher) relevant(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod {
-		return false
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// checkSoon is check, but not too often: events may come by the thousand.
+func (w *watcher) checkSoon() {
+	switch wait := time.Until(w.next); {
+	case w.waiting:
+	case wait <= 0:
+		w.check()
+	default:
+		w.waiting = true
+		w.again.Reset(wait)
 	}
+}
+
+// check looks, and waits for quiet if anything has changed since it looked
+// last.
+func (w *watcher) check() {
+	start := time.Now()
+	latest := w.look()
+	w.next = start.Add(max(w.quiet/10, 10*time.Since(start))) // a large tree takes a tenth of a core at most
+	if latest == w.latest {
+		return
+	}
+	w.latest = latest
+	if !w.settling {
+		w.settling, w.begun = true, start
+	}
+	w.settle.Reset(max(0, min(w.quiet, w.rest())))
+}
+
+// rest is how long settling may still take.
+func (w *watcher) rest() time.Duration { return w.quiet*longestSettle - time.Since(w.begun) }
+
+// settled reports the change, if nothing has come since the last look.
+func (w *watcher) settled() {
+	if latest := w.look(); latest != w.latest && w.rest() > 0 {
+		w.latest = latest
+		w.settle.Reset(min(w.quiet, w.rest()))
+		return
+	}
+	w.settling = false
+	w.renew()
+	w.latest = w.look() // before changed reads, so that no later write is missed
+	if w.latest != w.seen {
+		w.seen = w.latest
+		w.changed()
+	}
+}
+
+// relevant leaves out what cannot change what the paths mean, so that nothing
+// is looked at for it: logs in the same directory. What it lets pass may still
+// be nothing.
+func (w *watcher) relevant(e fsnotify.Event) bool {
 	name := filepath.Clean(e.Name)
 	for _, p := range w.paths {
 		if filepath.Clean(p) == name {
@@ -114,21 +191,25 @@ func (w *watcher) relevant(e fsnotify.Event) bool {
 	return isDocument(base) || filepath.Ext(base) == "" // a directory
 }
 
-// fingerprint is equal as long as no file that the paths mean comes, goes or
-// is written.
+// fingerprint is equal as long as no file that the paths mean comes, goes, is
+// written, or becomes readable or unreadable.
 func fingerprint(paths []string) string {
 	files, _, err := listFiles(paths)
 	if err != nil {
 		return err.Error()
 	}
 	var b strings.Builder
-	for _, name := range files {
-		info, err := os.Stat(name)
-		if err != nil {
-			fmt.Fprintf(&b, "%q gone\n", name)
+	for _, f := range files {
+		info, err := os.Stat(f.name)
+		if err != nil || f.err != nil {
+			fmt.Fprintf(&b, "%q %v %v\n", f.name, err, f.err)
 			continue
 		}
-		fmt.Fprintf(&b, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		fmt.Fprintf(&b, "%q %d %d %v", f.name, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		if more, ok := info.Sys().(*syscall.Stat_t); ok {
+			fmt.Fprintf(&b, " %d %d %d", more.Ino, more.Uid, more.Gid)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }

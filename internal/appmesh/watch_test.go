@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,44 +18,60 @@ import (
 func TestWatchQuiet(t *testing.T) {
 	type step struct {
 		after time.Duration
-		event fsnotify.Event // none: the files change without one
+		event fsnotify.Event
+		same  bool // the event changes nothing of what the paths mean
 	}
 	write := func(name string) fsnotify.Event { return fsnotify.Event{Name: name, Op: fsnotify.Write} }
+	// often is n events, one each 100 ms.
+	often := func(n int, event fsnotify.Event, same bool) []step {
+		return slices.Repeat([]step{{100 * time.Millisecond, event, same}}, n)
+	}
 	for _, c := range []struct {
 		says  string
 		steps []step
 		want  int32
 	}{
-		{"one write is one change", []step{{0, write("d/a.yaml")}}, 1},
-		{"writes close together are one change", []step{{0, write("d/a.yaml")}, {400 * time.Millisecond, write("d/a.yaml")}, {400 * time.Millisecond, write("d/b.yaml")}}, 1},
-		{"writes apart are two", []step{{0, write("d/a.yaml")}, {time.Second, write("d/a.yaml")}}, 2},
-		{"a changed mode is none", []step{{0, fsnotify.Event{Name: "d/a.yaml", Op: fsnotify.Chmod}}}, 0},
-		{"a log beside the documents is none", []step{{0, write("d/access.log")}, {0, write("d/.a.yaml.swp")}}, 0},
-		{"a Kubernetes swap is one", []step{{0, fsnotify.Event{Name: "d/..data_tmp", Op: fsnotify.Create}}, {0, fsnotify.Event{Name: "d/..data", Op: fsnotify.Create}}}, 1},
-		{"a named file is one whatever it ends in", []step{{0, write("named.txt")}}, 1},
-		{"a file that a glob names is one", []step{{0, write("g/x.conf")}}, 1},
-		{"a new directory is one", []step{{0, fsnotify.Event{Name: "d/new", Op: fsnotify.Create}}}, 1},
-		{"a change without an event is seen by the poll", []step{{0, fsnotify.Event{}}}, 1},
+		{"nothing is none", nil, 0},
+		{"one write is one change", []step{{0, write("d/a.yaml"), false}}, 1},
+		{"writes close together are one change", []step{{0, write("d/a.yaml"), false}, {400 * time.Millisecond, write("d/a.yaml"), false}, {400 * time.Millisecond, write("d/b.yaml"), false}}, 1},
+		{"writes apart are two", []step{{0, write("d/a.yaml"), false}, {time.Second, write("d/a.yaml"), false}}, 2},
+		{"a changed mode is none", []step{{0, fsnotify.Event{Name: "d/a.yaml", Op: fsnotify.Chmod}, true}}, 0},
+		{"a log beside the documents is none", []step{{0, write("d/access.log"), true}, {0, write("d/.a.yaml.swp"), true}}, 0},
+		{"a Kubernetes swap is one", []step{{0, fsnotify.Event{Name: "d/..data_tmp", Op: fsnotify.Create}, true}, {0, fsnotify.Event{Name: "d/..data", Op: fsnotify.Create}, false}}, 1},
+		{"a named file is one whatever it ends in", []step{{0, write("named.txt"), false}}, 1},
+		{"a file that a glob names is one", []step{{0, write("g/x.conf"), false}}, 1},
+		{"a new directory is one", []step{{0, fsnotify.Event{Name: "d/new", Op: fsnotify.Create}, false}}, 1},
+		{"a change without an event is seen by the poll", []step{{0, fsnotify.Event{}, false}}, 1},
+		{"a log without an extension is none", often(300, write("d/log"), true), 0},
+		{"a change beside a busy log is one, in its time", append([]step{{0, write("d/a.yaml"), false}}, often(20, write("log"), true)...), 1},
+		{"a change that only the poll sees is one, also beside a busy log", append([]step{{0, fsnotify.Event{}, false}}, often(110, write("d/log"), true)...), 1},
+		{"documents that are written for ever are read all the same", often(120, write("d/a.yaml"), false), 3},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var changes, version atomic.Int32
 				events := make(chan fsnotify.Event)
-				w := watcher{paths: []string{"d", "named.txt", "g/*.conf"}, quiet: 500 * time.Millisecond, poll: 10 * time.Second,
+				start := version.Load()
+				w := watcher{seen: string(rune(start)), paths: []string{"d", "named.txt", "g/*.conf"}, quiet: 500 * time.Millisecond, poll: 10 * time.Second,
 					changed: func() { changes.Add(1) }, renew: func() {}, look: func() string { return string(rune(version.Load())) }}
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
 				go func() { done <- w.run(ctx, events, nil) }()
 				for _, s := range c.steps {
 					time.Sleep(s.after)
-					if s.event.Name == "" {
-						synctest.Wait()
+					synctest.Wait() // the first look is over
+					if !s.same {
 						version.Add(1)
-						continue
 					}
-					events <- s.event
+					if s.event.Name != "" {
+						events <- s.event
+					}
 				}
-				time.Sleep(time.Minute)
+				if strings.Contains(c.says, "beside a busy log") {
+					synctest.Wait()
+				} else {
+					time.Sleep(time.Minute)
+				}
 				if got := changes.Load(); got != c.want {
 					t.Errorf("%d changes, want %d", got, c.want)
 				}
@@ -85,18 +103,13 @@ func TestWatchFiles(t *testing.T) {
 	changes := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
+	watch := NewWatch([]string{mounted, plain, single, filepath.Join(globbed, "*.conf")})
+	put(t, filepath.Join(plain, "a.yaml"), "made before it runs")
 	go func() {
-		done <- Watch(ctx, []string{mounted, plain, single, filepath.Join(globbed, "*.conf")}, 10*time.Millisecond, func() { changes <- struct{}{} })
+		done <- watch.Run(ctx, 10*time.Millisecond, func() { changes <- struct{}{} })
 	}()
-	// Watching has begun once a change is seen.
-	for started := false; !started; {
-		put(t, filepath.Join(plain, "a.yaml"), time.Now().String())
-		select {
-		case <-changes:
-			started = true
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	// What was written after the watch was made and before it runs is seen.
+	<-changes
 	for _, c := range []struct {
 		says string
 		do   func()

@@ -21,11 +21,12 @@ type Cluster struct {
 	Limits         Limits
 	HealthCheck    *HealthCheck
 	Outlier        *OutlierDetection
-	// TLS is nil for plaintext.
+	// TLS is nil for plaintext. Of several backends that share the cluster it
+	// is one that enforces TLS, if any does.
 	TLS *ClientTLS
 	// Refuse, when not empty, says why every request is answered 503 instead
-	// of sent: what the documents demand (an enforced TLS client policy, an
-	// http2 node) is not there yet.
+	// of sent: what the server's documents demand (TLS alone, http2) is not
+	// there yet. What a backend's client policy demands refuses its routes.
 	Refuse string
 	Origin Origin
 }
@@ -91,7 +92,8 @@ type OutlierDetection struct {
 }
 
 // ClientTLS is what a client policy demands of connections to a cluster
-// (App Mesh 2.12). It is compiled and not done yet: see Cluster.Refuse.
+// (App Mesh 2.12). It is compiled and not done yet: see Cluster.Refuse and
+// Route.Refuse.
 type ClientTLS struct {
 	// Enforce is false when TLS is spoken only because the server demands it.
 	Enforce bool

@@ -150,7 +150,8 @@ type Listener struct {
 	// IdleTimeout closes a TCP connection without bytes; 0 never.
 	IdleTimeout Timeout
 	// Refuse, when not empty, says why every connection is closed instead of
-	// served: what the documents demand (say, STRICT TLS) is not there yet.
+	// served: what the documents demand (say, STRICT TLS, or TLS to the backend
+	// of a TCP chain) is not there yet.
 	Refuse string
 	Origin Origin
 }
@@ -185,7 +186,11 @@ type Route struct {
 	// Idle bounds silence on the stream. Value 0 is no limit.
 	Idle Timeout
 	// Retry is nil where nothing is ever retried (ingress).
-	Retry  *RetryPolicy
+	Retry *RetryPolicy
+	// Refuse, when not empty, says why every request is answered 503 instead
+	// of sent: this backend's own client policy demands TLS, which is not there
+	// yet. Others may use the same clusters without.
+	Refuse string
 	Origin Origin
 }
 

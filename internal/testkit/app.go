@@ -89,7 +89,7 @@ func (a *App) Conns() int { return int(a.conns.Load()) }
 // Calls is how many requests came.
 func (a *App) Calls() int { return int(a.calls.Load()) }
 
-// Seen are the requests, in the order in which their steps ended.
+// Seen are the requests, in the order in which they were answered.
 func (a *App) Seen() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,12 +124,10 @@ func (a *App) serve(c *net.TCPConn, number int) {
 			return
 		}
 		n := int(a.calls.Add(1))
-		call := &Call{Conn: c, Reader: r, Number: n, Request: Request{
-			Method: req.Method, Target: req.RequestURI, Host: req.Host, Header: req.Header, Conn: number}, incoming: req}
+		call := &Call{app: a, Conn: c, Reader: r, Number: n, incoming: req, Request: Request{
+			Method: req.Method, Target: req.RequestURI, Host: req.Host, Header: req.Header, Conn: number}}
 		a.steps[min(n, len(a.steps))-1](call)
-		a.mu.Lock()
-		a.seen = append(a.seen, call.Request)
-		a.mu.Unlock()
+		call.record()
 		if call.ended {
 			return
 		}

@@ -20,8 +20,21 @@ type Call struct {
 	Conn   *net.TCPConn
 	Reader *bufio.Reader
 
+	app      *App
 	incoming *http.Request
+	recorded bool
 	ended    bool
+}
+
+// record makes the request one that was seen, before its answer is.
+func (c *Call) record() {
+	if c.recorded {
+		return
+	}
+	c.recorded = true
+	c.app.mu.Lock()
+	defer c.app.mu.Unlock()
+	c.app.seen = append(c.app.seen, c.Request)
 }
 
 // Incoming is the request's body as it comes.
@@ -39,6 +52,7 @@ func (c *Call) Write(raw string) { io.WriteString(c.Conn, raw) }
 
 // Close closes the connection with a FIN.
 func (c *Call) Close() {
+	c.record()
 	c.Conn.Close()
 	c.ended = true
 }
@@ -77,6 +91,7 @@ func (c *Call) Reply(status int, body string, fields ...string) {
 	if c.Method != http.MethodHead {
 		b.WriteString(body)
 	}
+	c.record()
 	c.Write(b.String())
 }
 
@@ -92,6 +107,7 @@ func Text(body string) Step { return func(c *Call) { c.Reply(200, body) } }
 func Raw(bytes string) Step {
 	return func(c *Call) {
 		c.ReadBody()
+		c.record()
 		c.Write(bytes)
 	}
 }
@@ -100,6 +116,7 @@ func Raw(bytes string) Step {
 func RawClose(bytes string) Step {
 	return func(c *Call) {
 		c.ReadBody()
+		c.record()
 		c.Write(bytes)
 		c.Close()
 	}
@@ -159,6 +176,7 @@ func Announce(arrived chan<- struct{}, step Step) Step {
 // of the gate, chunked; the body ends when the gate is closed.
 func Trickle(gate <-chan struct{}, piece string) Step {
 	return func(c *Call) {
+		c.record()
 		c.Write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
 		for range gate {
 			c.Write(fmt.Sprintf("%x\r\n%s\r\n", len(piece), piece))
@@ -171,6 +189,7 @@ func Trickle(gate <-chan struct{}, piece string) Step {
 // greeting follows the head in the same write.
 func Upgrade(greeting string) Step {
 	return func(c *Call) {
+		c.record()
 		c.Write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n" + greeting)
 		io.Copy(c.Conn, c.Reader)
 		c.Close()

@@ -128,7 +128,7 @@ func (f *forwarding) send() outcome {
 	c, ex := f.conn, f.ex
 	f.request = h1.Request{Head: &ex.Request, Whole: f.whole, Idle: f.route.Idle.Value}
 	if f.live {
-		f.request.Body, f.request.Whole, f.request.Sent = &f.replay, nil, f.sent
+		f.request.Body, f.request.Whole = &f.replay, nil
 	}
 	f.headSeen.Store(false)
 	c.Conn().WriteBy(0)

@@ -124,9 +124,16 @@ func (m *Membership) holds(addrs []netip.AddrPort) bool {
 }
 
 // retire closes what is idle; busy connections are closed when they come back.
+// The endpoints stay: an exchange that chose the cluster a moment ago finds them.
 func (c *Cluster) retire() {
-	c.Update(nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.members.Load().Endpoints {
+		e.pool.retire()
+	}
 	c.chosen.retire()
+	c.stats.Gauge(membershipTotal).Set(0)
+	c.stats.Gauge(membershipHealthy).Set(0)
 }
 
 // pick chooses an endpoint, avoiding those tried before if it can.

@@ -80,12 +80,11 @@ type forwarding struct {
 	gaveUp     bool // a retry was wanted and not to be had
 	staleOnce  bool
 	timeoutAt  int // the field x-envoy-expected-rq-timeout-ms, or -1
-	sent       func()
 }
 
 var forwardings = sync.Pool{New: func() any {
 	f := &forwarding{}
-	f.sent = f.requestSent
+	f.replay.last = f.requestEnded
 	return f
 }}
 
@@ -113,6 +112,7 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	if route.Retry != nil {
 		most = c.manager.settings.ReplayMost
 	}
+	h1.SetIdle(ex.Request.Body, route.Idle.Value)
 	f.replay.begin(ex.Request.Body, &c.manager.replay, most)
 }
 
@@ -244,7 +244,7 @@ func (f *forwarding) overdue() bool {
 
 // waitBy is how long to wait for the response's head: the route's timeout, the
 // attempt's, or the idle timeout, whichever ends first. While the request is
-// still being sent there is none; requestSent sets it then.
+// still coming there is none; requestEnded sets it then.
 func (f *forwarding) waitBy(now time.Duration) time.Duration {
 	f.tryBy.Store(0)
 	if f.requestEnd.Load() == 0 {
@@ -270,11 +270,14 @@ func earlier(a, b time.Duration) time.Duration {
 	return a
 }
 
-// requestSent is called by the goroutine that passes the body on, when it has
-// sent the last byte: the timers begin.
-func (f *forwarding) requestSent() {
+// requestEnded is called by the goroutine that passes the body on, when it has
+// read the last byte and before it sends it: the timers begin, and no answer to
+// the whole request can be here yet.
+func (f *forwarding) requestEnded() {
 	now := sock.Now()
-	f.requestEnd.CompareAndSwap(0, int64(now))
+	if !f.requestEnd.CompareAndSwap(0, int64(now)) {
+		return // the body is being sent again: send has set the timers
+	}
 	f.conn.Started(f.deadline())
 	f.conn.Conn().ReadBy(f.waitBy(now))
 	f.conn.Conn().Wake()

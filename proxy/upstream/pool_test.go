@@ -54,12 +54,17 @@ func TestAConnectionThatIsNotQuietIsNeverUsed(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(what+"/"+method, func(t *testing.T) {
-				app := testkit.NewApp(t, first, testkit.Text("second"))
+				did := make(chan struct{}, 1)
+				app := testkit.NewApp(t, func(c *testkit.Call) {
+					first(c)
+					did <- struct{}{}
+				}, testkit.Text("second"))
 				route := sidecar.Route(sidecar.Cluster("c", app.Addr))
 				route.Retry = nil
 				s := start(t, route)
 				c := testkit.Dial(t, s.Egress)
 				c.Do(method, "svc", "/1", "")
+				testkit.Wait(t, "all that the app does", did) // on loopback it has then arrived
 				if got := c.Do(method, "svc", "/2", ""); got.Status != 200 || got.Body != "second" {
 					t.Errorf("the second request got %d %q", got.Status, got.Body)
 				}

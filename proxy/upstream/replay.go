@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"io"
 	"sync/atomic"
 
 	"github.com/outrider-mesh/outrider/proxy/l7"
@@ -27,6 +28,8 @@ type replay struct {
 	live   l7.Body
 	budget *replayBudget
 	most   int64
+	read   int64  // of live
+	last   func() // called when the last byte was read, before it is passed on
 
 	kept   []byte
 	next   int         // what of kept is to be read next
@@ -34,7 +37,7 @@ type replay struct {
 }
 
 func (r *replay) begin(live l7.Body, budget *replayBudget, most int64) {
-	r.live, r.budget, r.most, r.kept, r.next = live, budget, most, r.kept[:0], 0
+	r.live, r.budget, r.most, r.read, r.kept, r.next = live, budget, most, 0, r.kept[:0], 0
 	r.broken.Store(most <= 0)
 }
 
@@ -105,6 +108,10 @@ func (r *replay) again() []byte {
 }
 
 func (r *replay) keep(p []byte, err error) ([]byte, error) {
+	r.read += int64(len(p))
+	if err == io.EOF || r.read == r.live.Length() {
+		r.last()
+	}
 	if len(p) == 0 || r.broken.Load() {
 		return p, err
 	}

@@ -167,3 +167,19 @@ func TestAnswersThatComeWithTheLastByteOfTheBody(t *testing.T) {
 		testkit.Wait(t, "200 requests", done)
 	}
 }
+
+// A body that is passed on while it comes costs no connection.
+func TestAStreamedBodyLeavesItsConnectionInUse(t *testing.T) {
+	app := testkit.NewApp(t)
+	s := startApp(t, app, nil)
+	c := testkit.Dial(t, s.Egress)
+	for range 100 {
+		sendChunked(c, strings.Repeat("x", 40<<10))
+		if got := c.Receive("POST"); got.Status != 200 || got.Header.Get("x-envoy-upstream-service-time") == "" {
+			t.Fatalf("got %d %v", got.Status, got.Header)
+		}
+	}
+	if app.Conns() != 1 {
+		t.Errorf("%d connections for 100 requests, one after the other", app.Conns())
+	}
+}

@@ -194,6 +194,26 @@ func TestSilenceEndsAnExchange(t *testing.T) {
 			t.Errorf("flags %q", r.Flags)
 		}
 	})
+	t.Run("within the request's body", func(t *testing.T) {
+		ended := make(chan error, 1)
+		app := testkit.NewApp(t, func(c *testkit.Call) {
+			_, err := c.ReadBody()
+			ended <- err
+			c.Close()
+		})
+		s := startApp(t, app, func(r *mesh.Route) { r.Idle.Value = short })
+		c := testkit.Dial(t, s.Egress)
+		c.Send("POST / HTTP/1.1\r\nhost: svc\r\ncontent-length: 9\r\n\r\nx")
+		if got := c.Receive("POST"); got.Status != 408 || got.Body != "stream timeout" || !got.Close {
+			t.Errorf("got %d %q, close %v", got.Status, got.Body, got.Close)
+		}
+		if r := s.Records.Next(t); r.Flags != "SI" || r.Details != "stream_idle_timeout" {
+			t.Errorf("record %q %q", r.Flags, r.Details)
+		}
+		if err := testkit.Wait(t, "the end of the body upstream", ended); err == nil {
+			t.Error("half a body looked whole upstream")
+		}
+	})
 	t.Run("not while the body trickles", func(t *testing.T) {
 		gate := make(chan struct{})
 		app := testkit.NewApp(t, testkit.Trickle(gate, "x"))

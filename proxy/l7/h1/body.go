@@ -355,3 +355,11 @@ func Whole(b l7.Body) (p []byte, ok bool) {
 	}
 	return nil, b.Length() == 0
 }
+
+// SetIdle bounds each read of a request's body, in place of the server's own
+// bound; 0 is none. It must not be called while anybody reads.
+func SetIdle(b l7.Body, idle time.Duration) {
+	if own, isOwn := b.(*body); isOwn {
+		own.idle = idle
+	}
+}
