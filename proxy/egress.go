@@ -32,7 +32,7 @@ func (c *conn) serveEgress() {
 			return
 		}
 		c.refuse(dst, "egress filter DROP_ALL, and no backend has the port")
-	case ch.spec.Protocol == mesh.TCP && dst.Port() == httpsPort:
+	case ch.spec.Refuse != "", ch.spec.Protocol == mesh.TCP && dst.Port() == httpsPort:
 		// On this port the client speaks first, so a look at what it says
 		// holds nobody up. On other TCP ports nothing is waited for, so that
 		// servers that speak first work (Envoy's TLS inspector stalls them).
@@ -84,6 +84,8 @@ func (c *conn) serveTCP(ch *chain, dst netip.AddrPort) {
 
 func (c *conn) relay(s *l4.Session, stream *upstream.Stream, err error) {
 	start := sock.Now()
+	c.server.exchanges.Add(1) // a stream is something under way: a drain waits for it
+	defer c.server.exchanges.Add(-1)
 	if err != nil {
 		c.server.Log.Debug("connecting upstream failed", component("tcp"), "cluster", s.Cluster, "error", err)
 	} else {

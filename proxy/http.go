@@ -210,11 +210,10 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 	if ex.Response.Upgraded {
 		return h.upgrade(ex)
 	}
-	if ex.Lease == nil && ex.RequestEnd == 0 {
-		// A reply of ours while the request is still coming.
-		if _, ended := h1.Whole(ex.Request.Body); !ended {
-			ex.Response.Close = true
-		}
+	if ex.RequestEnd == 0 && h.unfinished(ex) {
+		// A response while the request is still coming: what is left of it is
+		// not waited for, so no other can follow.
+		ex.Response.Close = true
 	}
 	bodyErr, err := h.codec.WriteResponse(ex)
 	ex.Clock = sock.Now()
@@ -235,6 +234,16 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 	}
 	h.linger = true
 	return false
+}
+
+// unfinished tells whether some of the request's body has not come yet. While a
+// lease is held the body belongs to the upstream's side.
+func (h *httpConn) unfinished(ex *l7.Exchange) bool {
+	if ex.Lease != nil {
+		return true
+	}
+	_, ended := h1.Whole(ex.Request.Body)
+	return !ended
 }
 
 // broken resets a connection whose response broke off, so that the client does

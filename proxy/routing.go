@@ -82,9 +82,16 @@ func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
 			r.allowAll = resolve(c)
 		}
 	}
-	// A large mesh takes milliseconds: traffic goes on between the chains.
+	// A large mesh takes milliseconds: traffic goes on meanwhile.
 	var yield sock.Yielder
 	defer yield.Close()
+	targets := 0
+	parts.Resolve = func(c *mesh.Cluster) *upstream.Cluster {
+		if targets++; targets%yieldAfter == 0 {
+			yield.Yield()
+		}
+		return resolve(c)
+	}
 	var errs []error
 	for _, spec := range snap.Inbound {
 		c, err := compileChain(spec, parts, prefix(spec, len(snap.Inbound)))
@@ -105,6 +112,10 @@ func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
 	yield.Yield()
 	return r, errors.Join(errs...)
 }
+
+// yieldAfter is after how many targets compiling gives way to traffic: some
+// hundred microseconds.
+const yieldAfter = 64
 
 // serve makes a chain's services known by authority. A bare name that several
 // ports serve stands for none of them.

@@ -2,30 +2,38 @@ package app
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
+
+	"github.com/outrider-mesh/outrider/internal/config"
 )
 
 // health asks the admin page whether the sidecar is LIVE, for images without
 // curl; with --wait it asks until it is.
 func health(ctx context.Context, p *Process, args []string) int {
-	fs := flag.NewFlagSet("outrider health", flag.ContinueOnError)
+	fs := newFlags("usage: outrider health [--wait DURATION] [--admin-addr ADDRS]")
 	wait := fs.Duration("wait", 0, "how long to wait for LIVE")
-	addr := fs.String("admin-addr", adminAddr(p), "address of the admin page, or path of its unix `socket`")
-	if code, done := parseFlags(p, fs, args); done {
+	addr := fs.String("admin-addr", "", "`ADDRS` of the admin page as outrider run takes them (as the variables of this task say)")
+	rest, code, done := parseFlags(p, fs, args)
+	switch {
+	case done:
 		return code
+	case len(rest) > 0 || *wait < 0:
+		fs.Usage()
+		return ExitUsage
 	}
-	if fs.NArg() > 0 || *wait < 0 {
-		fmt.Fprintln(p.Stderr, "usage: outrider health [--wait DURATION] [--admin-addr ADDR]")
+	page, err := config.ParseAdmin(*addr, p.Environ)
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "outrider health:", err)
 		return ExitUsage
 	}
 	deadline := time.Now().Add(*wait)
 	for {
-		state, err := askState(ctx, *addr)
+		state, err := askAny(ctx, page)
 		if state == "LIVE" {
 			fmt.Fprintln(p.Stdout, state)
 			return ExitFine
@@ -45,26 +53,38 @@ func health(ctx context.Context, p *Process, args []string) int {
 	}
 }
 
-// adminAddr is where this task's sidecar has its admin page.
-func adminAddr(p *Process) string {
-	if a := p.Getenv("OUTRIDER_ADMIN_ADDR"); a != "" {
-		return a
+// askAny asks the addresses one after another until one says LIVE: they lead
+// to one sidecar, and a host may lack the family of one. What the first says
+// is the answer if none does.
+func askAny(ctx context.Context, page config.Admin) (state string, err error) {
+	if page.Socket.V != "" {
+		return askState(ctx, "unix", page.Socket.V)
 	}
-	if p.Getenv("ENVOY_ADMIN_MODE") == "uds" {
-		return "/tmp/envoy_admin.sock"
+	for i, addr := range page.Addrs.V {
+		answer, failure := askState(ctx, "tcp", dialable(addr).String())
+		if answer == "LIVE" {
+			return answer, nil
+		}
+		if i == 0 {
+			state, err = answer, failure
+		}
 	}
-	if port := p.Getenv("ENVOY_ADMIN_ACCESS_PORT"); port != "" {
-		return "127.0.0.1:" + port
+	return state, err
+}
+
+// dialable is where a port bound to all addresses is reached.
+func dialable(addr netip.AddrPort) netip.AddrPort {
+	switch {
+	case !addr.Addr().IsUnspecified():
+		return addr
+	case addr.Addr().Is6():
+		return netip.AddrPortFrom(netip.IPv6Loopback(), addr.Port())
 	}
-	return "127.0.0.1:9901"
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addr.Port())
 }
 
 // askState gives the text of /ready.
-func askState(ctx context.Context, addr string) (string, error) {
-	network := "tcp"
-	if addr != "" && addr[0] == '/' {
-		network = "unix"
-	}
+func askState(ctx context.Context, network, addr string) (string, error) {
 	client := http.Client{
 		Timeout: 2 * time.Second,
 		Transport: &http.Transport{

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 
 	"github.com/outrider-mesh/outrider/iptables"
@@ -13,21 +12,18 @@ const iptablesUsage = "usage: outrider iptables print|apply|remove [flags]"
 
 // iptablesCommand prints, applies or removes the interception rules.
 func iptablesCommand(ctx context.Context, p *Process, args []string) int {
-	if len(args) == 0 {
-		fmt.Fprintln(p.Stderr, iptablesUsage)
-		return ExitUsage
-	}
-	verb := args[0]
 	var flags iptables.Flags
-	fs := flag.NewFlagSet("outrider iptables "+verb, flag.ContinueOnError)
+	fs := newFlags(iptablesUsage)
 	flags.Register(fs)
-	if code, done := parseFlags(p, fs, args[1:]); done {
+	verbs, code, done := parseFlags(p, fs, args)
+	if done {
 		return code
 	}
-	if fs.NArg() > 0 || verb != "print" && verb != "apply" && verb != "remove" {
-		fmt.Fprintln(p.Stderr, iptablesUsage)
+	if len(verbs) != 1 || verbs[0] != "print" && verbs[0] != "apply" && verbs[0] != "remove" {
+		fs.Usage()
 		return ExitUsage
 	}
+	verb := verbs[0]
 	if verb == "remove" {
 		report, err := iptables.Remove(ctx)
 		return iptablesResult(p, report, err)

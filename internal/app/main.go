@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -87,17 +88,41 @@ func Version() string {
 	return info.Main.Version
 }
 
-// parseFlags parses a subcommand's flags. done says that the exit code is
-// settled: help was asked for, or the flags are wrong.
-func parseFlags(p *Process, fs *flag.FlagSet, args []string) (code int, done bool) {
-	fs.SetOutput(p.Stderr)
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return ExitFine, true
-	case err != nil:
-		return ExitUsage, true
+// newFlags are a subcommand's flags; usage is the line above them in its help.
+func newFlags(usage string) *flag.FlagSet {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	fs.Usage = func() {
+		fmt.Fprintln(fs.Output(), usage)
+		fs.PrintDefaults()
 	}
-	return ExitFine, false
+	return fs
+}
+
+// parseFlags parses a subcommand's flags wherever they stand and gives what
+// else there is; after "--" nothing is a flag. done says that the exit code is
+// settled: help was asked for, and went to stdout, or the flags are wrong.
+func parseFlags(p *Process, fs *flag.FlagSet, args []string) (rest []string, code int, done bool) {
+	var told bytes.Buffer
+	fs.SetOutput(&told)
+	defer fs.SetOutput(p.Stderr)
+	for {
+		switch err := fs.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			told.WriteTo(p.Stdout)
+			return nil, ExitFine, true
+		case err != nil:
+			told.WriteTo(p.Stderr)
+			return nil, ExitUsage, true
+		}
+		left := fs.Args()
+		if taken := len(args) - len(left); taken > 0 && args[taken-1] == "--" {
+			return append(rest, left...), ExitFine, false
+		}
+		if len(left) == 0 {
+			return rest, ExitFine, false
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
 }
 
 // OS is the process as the operating system started it.

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/outrider-mesh/outrider/internal/config"
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/testkit"
 )
@@ -133,9 +134,20 @@ func TestHealthFindsTheAdminPageOfThisTask(t *testing.T) {
 		{"ENVOY_ADMIN_ACCESS_PORT=9999", "127.0.0.1:9999"},
 		{"ENVOY_ADMIN_MODE=uds", "/tmp/envoy_admin.sock"},
 		{"OUTRIDER_ADMIN_ADDR=10.0.0.1:1", "10.0.0.1:1"},
+		{"OUTRIDER_ADMIN_ADDR=:1, 10.0.0.1:2", "127.0.0.1:1,[::1]:1,10.0.0.1:2"},
+		{"OUTRIDER_ADMIN_ADDR=unix:///run/x", "/run/x"},
+		{"ENVOY_ADMIN_ACCESS_PORT= 9999 ", "127.0.0.1:9999"},
+		{"APPMESH_VIRTUAL_NODE_NAME=mesh/m/virtualNode/n", "127.0.0.1:9901"},
+		{"ENVOY_ADMIN_ACCESS_ENABLE_IPV6=1", "127.0.0.1:9901,[::1]:9901"},
+		{"OUTRIDER_DRAIN_TIME=nonsense", "127.0.0.1:9901"},
 	} {
-		if got := adminAddr(&Process{Environ: []string{"X=y", tt.environ}}); got != tt.want {
-			t.Errorf("%q: %s, want %s", tt.environ, got, tt.want)
+		page, err := config.ParseAdmin("", []string{"X=y", tt.environ})
+		got := page.Socket.V
+		for _, a := range page.Addrs.V {
+			got = strings.TrimPrefix(got+","+dialable(a).String(), ",")
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%q: %s, %v, want %s", tt.environ, got, err, tt.want)
 		}
 	}
 }

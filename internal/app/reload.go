@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"strconv"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -64,12 +65,19 @@ func logFindings(log *slog.Logger, findings []mesh.Finding) {
 
 // findingLine is a finding on one line.
 func findingLine(f mesh.Finding) string {
-	line := f.Position.String() + ": " + f.Severity.String() + ": "
+	line := f.Severity.String() + ": "
+	if f.File != "" {
+		line = f.Position.String() + ": " + line
+	}
 	if f.Resource != "" {
 		line += f.Resource + ": "
 	}
 	if f.Field != "" {
-		line += f.Field + ": "
+		line += f.Field
+		if f.Value != "" {
+			line += " " + strconv.Quote(f.Value)
+		}
+		line += ": "
 	}
 	line += f.Message
 	if f.Hint != "" {

@@ -15,8 +15,9 @@ import (
 	"github.com/outrider-mesh/outrider/proxy"
 )
 
-// finishTime is how long exchanges under way may take once the drain is over.
-const finishTime = 5 * time.Second
+// finishTime is how long exchanges under way may take once the drain is over:
+// ECS kills what outlives its stopTimeout, so the drain time is nearly all.
+const finishTime = time.Second
 
 // lastTime is how long ending at once may take: closing connections, writing
 // what the access log still holds, removing the admin socket.

@@ -1,8 +1,8 @@
 package app
 
 import (
-	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -14,23 +14,30 @@ var checks = appmesh.Checks{LogFormat: telemetry.CheckFormat}
 
 // validate checks documents: all of them, or what one node can reach.
 func validate(p *Process, args []string) int {
-	fs := flag.NewFlagSet("outrider validate", flag.ContinueOnError)
+	fs := newFlags("usage: outrider validate [--node RESOURCE] [--strict] [--format text|json] PATH...")
 	node := fs.String("node", "", "check what this `resource` reaches: mesh/M/virtualNode/N")
 	strict := fs.Bool("strict", false, "exit 1 on warnings too")
 	format := fs.String("format", "text", "text or json")
-	if code, done := parseFlags(p, fs, args); done {
+	paths, code, done := parseFlags(p, fs, args)
+	switch {
+	case done:
 		return code
-	}
-	if fs.NArg() == 0 || *format != "text" && *format != "json" {
-		fmt.Fprintln(p.Stderr, "usage: outrider validate [--node RESOURCE] [--strict] [--format text|json] PATH...")
+	case len(paths) == 0 || *format != "text" && *format != "json":
+		fs.Usage()
 		return ExitUsage
 	}
-	sources, findings, err := appmesh.ReadPaths(fs.Args())
+	sources, findings, err := appmesh.ReadPaths(paths)
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "outrider validate:", err)
 		return ExitEnvironment
 	}
+	for i := range findings {
+		findings[i].Severity = mesh.Error // here, where nothing is: "yet" is for those who wait
+	}
 	docs := checks.Parse(sources)
+	if docs.Documents() == 0 && len(findings) == 0 {
+		findings = append(findings, mesh.Finding{Severity: mesh.Error, Message: "no document in " + strings.Join(paths, ", ")})
+	}
 	if *node == "" {
 		findings = append(findings, docs.Check()...)
 	} else {

@@ -78,8 +78,9 @@ type watcher struct {
 	settle       *time.Timer
 	// again looks once more, after events that came too soon after a look.
 	again   *time.Timer
-	waiting bool // again is running
-	next    time.Time
+	waiting bool      // again is running
+	next    time.Time // before it nothing is looked at
+	created bool      // something came that may be a directory
 }
 
 func (w *watcher) run(ctx context.Context, events <-chan fsnotify.Event, errors <-chan error) error {
@@ -99,6 +100,7 @@ func (w *watcher) run(ctx context.Context, events <-chan fsnotify.Event, errors 
 			if !open {
 				events = nil
 			} else if w.relevant(e) {
+				w.created = w.created || e.Has(fsnotify.Create)
 				w.checkSoon()
 			}
 		case _, open := <-errors: // events were lost
@@ -140,6 +142,10 @@ func (w *watcher) checkSoon() {
 // last.
 func (w *watcher) check() {
 	start := time.Now()
+	if w.created {
+		w.created = false
+		w.renew() // first, so that what is written into it later is told
+	}
 	latest := w.look()
 	w.next = start.Add(max(w.quiet/10, 10*time.Since(start))) // a large tree takes a tenth of a core at most
 	if latest == w.latest {

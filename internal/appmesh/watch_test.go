@@ -84,6 +84,31 @@ func TestWatchQuiet(t *testing.T) {
 	}
 }
 
+// TestWatchNewDirectory: a directory is watched as soon as it is there, though
+// it holds nothing yet.
+func TestWatchNewDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var renewed atomic.Int32
+		events := make(chan fsnotify.Event)
+		w := watcher{paths: []string{"d"}, quiet: 500 * time.Millisecond, poll: time.Hour,
+			changed: func() {}, renew: func() { renewed.Add(1) }, look: func() string { return "" }}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.run(ctx, events, nil) }()
+		synctest.Wait()
+		before := renewed.Load()
+		for range 100 {
+			events <- fsnotify.Event{Name: "d/new", Op: fsnotify.Create}
+		}
+		time.Sleep(time.Second)
+		if n := renewed.Load() - before; n == 0 || n > 2 {
+			t.Errorf("%d times watched anew, want once at first and once for the rest", n)
+		}
+		cancel()
+		<-done
+	})
+}
+
 // TestWatchFiles runs the watcher on real files. It waits for each change as
 // long as it takes.
 func TestWatchFiles(t *testing.T) {

@@ -21,8 +21,36 @@ type adminWish struct {
 // udsPath is where App Mesh's agent put Envoy's admin socket.
 const udsPath = "/tmp/envoy_admin.sock"
 
+// ParseAdmin says where a sidecar of this environment has its admin interface,
+// by the rules of ParseRun: for those who ask it. addr is what a flag
+// --admin-addr gave, empty for none. The error is a *UsageError.
+func ParseAdmin(addr string, environ []string) (Admin, error) {
+	p := &parser{run: new(Run), env: variables(environ)}
+	for _, v := range appMesh {
+		switch v.name {
+		case "ENVOY_ADMIN_MODE", "ENVOY_ADMIN_ACCESS_PORT", "ENVOY_ADMIN_ACCESS_ENABLE_IPV6":
+			if text, ok := p.env[v.name]; ok {
+				v.read(p, text)
+			}
+		}
+	}
+	given := make(map[string]string)
+	if addr != "" {
+		given[adminFlag] = addr
+	}
+	for _, s := range settings {
+		if s.flag == adminFlag {
+			p.readSetting(s, given)
+		}
+	}
+	p.settleAdmin()
+	return p.run.Admin, p.err()
+}
+
+// setAdmin takes addresses, unix:///path, or the path alone.
 func (p *parser) setAdmin(text, from string) error {
-	if path, ok := strings.CutPrefix(text, "unix://"); ok {
+	path, ok := strings.CutPrefix(text, "unix://")
+	if ok || strings.HasPrefix(text, "/") {
 		if !strings.HasPrefix(path, "/") {
 			return errors.New("the path of a unix socket must be absolute")
 		}

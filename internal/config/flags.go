@@ -29,6 +29,9 @@ const inlineVariable = "OUTRIDER_MESH_INLINE"
 // maxProcs bounds --concurrency: more threads than that are a typing mistake.
 const maxProcs = 1024
 
+// adminFlag is the one flag that others than `outrider run` have, too.
+const adminFlag = "admin-addr"
+
 // settings are all flags, in the order of the help.
 var settings = []setting{
 	{flag: "mesh", arg: "PATHS", repeat: true,
@@ -49,7 +52,7 @@ var settings = []setting{
 	{flag: "app-addr", arg: "IP",
 		help: "address of the local app (127.0.0.1, or ::1 as the documents say)",
 		set:  into(func(r *Run) *Value[netip.Addr] { return &r.Listen.App }, address)},
-	{flag: "admin-addr", arg: "ADDRS",
+	{flag: adminFlag, arg: "ADDRS",
 		help: "admin interface: ip:port, or unix:///path (127.0.0.1:9901; 0.0.0.0:9901 when APPMESH_ variables are set)",
 		set:  func(p *parser, text, from string) error { return p.setAdmin(text, from) }},
 	{flag: "admin-open",

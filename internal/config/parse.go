@@ -146,12 +146,7 @@ func (p *parser) readAppMesh() {
 
 func (p *parser) readOwn(given map[string]string) {
 	for _, s := range settings {
-		if text := p.env[s.variable()]; text != "" {
-			p.set(s, text, s.variable())
-		}
-		if text, ok := given[s.flag]; ok {
-			p.set(s, text, "--"+s.flag)
-		}
+		p.readSetting(s, given)
 	}
 	if text := p.env[inlineVariable]; text != "" {
 		p.run.Documents.Inline = Value[string]{text, inlineVariable}
@@ -164,6 +159,16 @@ func (p *parser) readOwn(given map[string]string) {
 	}
 	if limit := p.env["GOMEMLIMIT"]; limit != "" {
 		p.run.Runtime.MemLimit = Value[string]{limit, "GOMEMLIMIT"}
+	}
+}
+
+// readSetting takes a setting's variable, and over it its flag.
+func (p *parser) readSetting(s setting, given map[string]string) {
+	if text := p.env[s.variable()]; text != "" {
+		p.set(s, text, s.variable())
+	}
+	if text, ok := given[s.flag]; ok {
+		p.set(s, text, "--"+s.flag)
 	}
 }
 

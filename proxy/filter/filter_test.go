@@ -63,8 +63,9 @@ func TestAnIDAndASchemeThatAreThereAreKept(t *testing.T) {
 
 func TestHeadersThatSteerTheProxyAreTakenOut(t *testing.T) {
 	ex := serve(t, ok, "X-Envoy-Retry-On", "5xx", "x-envoy-upstream-rq-timeout-ms", "1", "x-envoy-internal", "true",
+		"X-Forwarded-Client-Cert", "By=me",
 		"x-envoy-original-path", "/kept")
-	for _, name := range []string{"x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms", "x-envoy-internal"} {
+	for _, name := range []string{"x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms", "x-envoy-internal", "x-forwarded-client-cert"} {
 		if got := value(&ex.Request.Header, name); got != "" {
 			t.Errorf("%s = %q, want it gone", name, got)
 		}

@@ -2,7 +2,8 @@ package filter
 
 import "github.com/outrider-mesh/outrider/proxy/l7"
 
-// Sanitize removes the x-envoy-* headers by which a caller could steer the
+// Sanitize removes x-forwarded-client-cert (App Mesh 2.6: sanitised, so that
+// nobody can claim a certificate) and the x-envoy-* headers by which a caller could steer the
 // proxy. App Mesh ran Envoy with use_remote_address false, where a request is
 // external unless X-Forwarded-For holds one internal address; from 1.33 on
 // none is internal. So every request is a stranger's (Envoy 2.4, step 7).
@@ -10,7 +11,8 @@ func Sanitize(next l7.Handler) l7.Handler {
 	return func(ex *l7.Exchange) error {
 		fields := ex.Request.Header.Fields
 		for i := range fields {
-			if f := &fields[i]; f.ID == l7.NameXEnvoy && steers(f.Name) {
+			switch f := &fields[i]; {
+			case f.ID == l7.NameXForwardedClientCert, f.ID == l7.NameXEnvoy && steers(f.Name):
 				f.Name = nil
 			}
 		}

@@ -30,6 +30,7 @@ const (
 	NameXEnvoy // any x-envoy-*
 	NameGRPCStatus
 	NameGRPCMessage
+	NameXForwardedClientCert
 )
 
 // ClassifyName gives the Name of a field name in any case.
@@ -108,6 +109,8 @@ func byLength(b []byte) Name {
 		}
 	case 18:
 		return known(b, "proxy-authenticate", NameProxyAuthenticate)
+	case 23:
+		return known(b, "x-forwarded-client-cert", NameXForwardedClientCert)
 	case 19:
 		return known(b, "proxy-authorization", NameProxyAuthorization)
 	}

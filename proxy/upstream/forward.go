@@ -203,6 +203,7 @@ func (f *forwarding) conclude(o outcome) error {
 			stats.Counter(rqRetrySuccess).Inc()
 		}
 		ex.Details = "via_upstream"
+		ex.RequestEnd = time.Duration(f.requestEnd.Load())
 		f.bound()
 		return nil
 	}
@@ -295,6 +296,9 @@ func (f *forwarding) bound() {
 // x-envoy-expected-rq-timeout-ms): the attempt's timeout if there is one, else
 // the route's, at most what is left of it, at least 1.
 func (f *forwarding) expect(now time.Duration) {
+	if f.fixed != nil {
+		return // somebody else's server: nothing is added to what the app says
+	}
 	limit := f.route.Timeout.Value
 	if by := f.deadline(); by > 0 {
 		limit = by - now

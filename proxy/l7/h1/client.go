@@ -15,8 +15,9 @@ import (
 // takes 80 KiB from upstreams).
 const maxResponseHead = 80 << 10
 
-// maxInformational bounds the 1xx responses before a final one.
-const maxInformational = 16
+// maxInformational bounds the 1xx responses before a final one: a server may
+// send 102 (Processing) as a heartbeat, but not for ever.
+const maxInformational = 1000
 
 // Client is the upstream side of one connection: it sends requests and reads
 // their responses, one after the other. It belongs to the exchange it is

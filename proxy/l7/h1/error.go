@@ -40,6 +40,8 @@ var (
 	errChunk        = malformed("malformed chunk")
 	errChunkTooLong = malformed("chunk size or extension too long")
 
+	// Envoy: https in an absolute target over plaintext.
+	errScheme      = &Error{403, "Forbidden", "http1.codec_error", "https target on a plaintext connection"}
 	errVersion     = &Error{505, "HTTP Version Not Supported", "http1.codec_error", "version is neither HTTP/1.0 nor HTTP/1.1"}
 	errCoding      = &Error{501, "Not Implemented", "http1.invalid_transfer_encoding", "unknown transfer coding"}
 	errHeadTooLong = &Error{431, "Request Header Fields Too Large", "http1.headers_too_large", "header fields over the limit of bytes"}

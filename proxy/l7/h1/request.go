@@ -21,7 +21,9 @@ func parseRequest(head []byte, req *l7.Request) (framing, error) {
 	if err := findAuthority(req, f); err != nil {
 		return f, err
 	}
-	req.Upgrade = f.upgrade && f.hasUpgrade && !f.h2c && req.Minor == 1
+	// A request with content keeps its content and loses its upgrade (a server
+	// may ignore one): bytes behind it would have two readers.
+	req.Upgrade = f.upgrade && f.hasUpgrade && !f.h2c && req.Minor == 1 && !f.chunked && f.length <= 0
 	if !req.Upgrade {
 		req.Header.Remove(l7.NameUpgrade)
 	}
@@ -110,8 +112,11 @@ func findAuthority(req *l7.Request, f framing) error {
 
 // splitAbsolute takes "http://authority/path" apart.
 func splitAbsolute(req *l7.Request) error {
-	const scheme = "http://"
+	const scheme, secure = "http://", "https://"
 	t := req.Target
+	if len(t) > len(secure) && l7.EqualFold(t[:len(secure)], secure) {
+		return errScheme
+	}
 	if len(t) <= len(scheme) || !l7.EqualFold(t[:len(scheme)], scheme) {
 		return errTarget
 	}
@@ -125,7 +130,9 @@ func splitAbsolute(req *l7.Request) error {
 		}
 	case t[end] == '/':
 		req.Authority, req.Target = t[:end], t[end:]
-	default: // "http://host?query": an empty path cannot be sent on as it is
+	case t[end] == '?': // an empty path is "/" (RFC 9112 3.2.1)
+		req.Authority, req.Target = t[:end], append([]byte("/"), t[end:]...)
+	default:
 		return errTarget
 	}
 	if len(req.Authority) == 0 || bytes.IndexByte(req.Authority, '@') >= 0 {

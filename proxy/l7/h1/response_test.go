@@ -45,7 +45,7 @@ func TestAResponseIsRefused(t *testing.T) {
 		{"its head passes 80 KiB", "", ok + "X: " + strings.Repeat("x", 80<<10) + "\r\n\r\n"},
 		{"it is a 101 that was not asked for", "", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"},
 		{"it is a 101 to an h2c upgrade, which was not passed on", get + "Upgrade: h2c\r\nConnection: upgrade\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
-		{"17 informational ones come before it", "", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 17) + ok + "\r\n"},
+		{"1,001 informational ones come before it", "", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 1001) + ok + "\r\n"},
 	} {
 		if test.request == "" {
 			test.request = get + "\r\n"
