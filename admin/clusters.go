@@ -68,9 +68,13 @@ func (h Health) String() string {
 // noLimit is what App Mesh gave clusters without a limit.
 const noLimit = 2147483647
 
+// highPriority is of a priority that no route of App Mesh chose; App Mesh gave
+// it no limits.
+var highPriority = thresholds{"HIGH", noLimit, noLimit, noLimit, noLimit}
+
 // limits prints 0, which is no limit, as App Mesh did.
 func (c *Cluster) limits() thresholds {
-	t := thresholds{c.Limits.MaxConnections, c.Limits.MaxPendingRequests, c.Limits.MaxRequests, c.MaxRetries}
+	t := thresholds{"", c.Limits.MaxConnections, c.Limits.MaxPendingRequests, c.Limits.MaxRequests, c.MaxRetries}
 	for _, n := range []*uint32{&t.Connections, &t.Pending, &t.Requests, &t.Retries} {
 		if *n == 0 {
 			*n = noLimit
@@ -91,12 +95,9 @@ func (s *Server) clusters(w http.ResponseWriter, q url.Values) {
 }
 
 func writeClusterText(w io.Writer, c *Cluster) {
-	t := c.limits()
 	fmt.Fprintf(w, "%s::observability_name::%[1]s\n", c.Name)
-	fmt.Fprintf(w, "%s::default_priority::max_connections::%d\n", c.Name, t.Connections)
-	fmt.Fprintf(w, "%s::default_priority::max_pending_requests::%d\n", c.Name, t.Pending)
-	fmt.Fprintf(w, "%s::default_priority::max_requests::%d\n", c.Name, t.Requests)
-	fmt.Fprintf(w, "%s::default_priority::max_retries::%d\n", c.Name, t.Retries)
+	writeThresholds(w, c.Name+"::default_priority", c.limits())
+	writeThresholds(w, c.Name+"::high_priority", highPriority)
 	fmt.Fprintf(w, "%s::added_via_api::true\n", c.Name)
 	for i := range c.Endpoints {
 		e := &c.Endpoints[i]
@@ -111,6 +112,13 @@ func writeClusterText(w io.Writer, c *Cluster) {
 			fmt.Fprintf(w, "%s::%s::%s::%s\n", c.Name, e.Address, f[0], f[1])
 		}
 	}
+}
+
+func writeThresholds(w io.Writer, prefix string, t thresholds) {
+	fmt.Fprintf(w, "%s::max_connections::%d\n", prefix, t.Connections)
+	fmt.Fprintf(w, "%s::max_pending_requests::%d\n", prefix, t.Pending)
+	fmt.Fprintf(w, "%s::max_requests::%d\n", prefix, t.Requests)
+	fmt.Fprintf(w, "%s::max_retries::%d\n", prefix, t.Retries)
 }
 
 type endpointCount struct {
@@ -150,6 +158,7 @@ type breakers struct {
 }
 
 type thresholds struct {
+	Priority    string `json:"priority,omitempty"` // DEFAULT is left out
 	Connections uint32 `json:"max_connections"`
 	Pending     uint32 `json:"max_pending_requests"`
 	Requests    uint32 `json:"max_requests"`
@@ -183,7 +192,7 @@ func writeClustersJSON(w http.ResponseWriter, all []Cluster) {
 	var out clusterStatuses
 	for i := range all {
 		c := &all[i]
-		status := clusterStatus{Name: c.Name, Observability: c.Name, AddedViaAPI: true, Breakers: breakers{[]thresholds{c.limits()}}}
+		status := clusterStatus{Name: c.Name, Observability: c.Name, AddedViaAPI: true, Breakers: breakers{[]thresholds{c.limits(), highPriority}}}
 		for j := range c.Endpoints {
 			status.Hosts = append(status.Hosts, hostOf(&c.Endpoints[j]))
 		}

@@ -174,6 +174,8 @@ func testSnapshot() *mesh.Snapshot {
 						Query:   []mesh.QueryMatch{{Name: "q"}}},
 					Targets: []mesh.Target{{Cluster: user, Weight: 80}, {Cluster: user, Weight: 20}},
 					Timeout: mesh.Timeout{Value: 15 * time.Second}, Idle: mesh.Timeout{Value: 300 * time.Second}, Retry: mesh.DefaultRetry(),
+				}, {
+					Name: "secret", Origin: at(44), Targets: []mesh.Target{{Cluster: user, Weight: 1}}, Refuse: "the client policy enforces TLS",
 				}},
 			}}},
 		},

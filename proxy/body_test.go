@@ -127,10 +127,11 @@ func TestASlowReaderHoldsTheAppBackInBoundedMemory(t *testing.T) {
 }
 
 func TestALargeUploadToASlowAppStaysSmall(t *testing.T) {
-	const size = 64 << 20
+	const size = 24 << 20
 	gate := make(chan struct{})
 	app := testkit.NewApp(t, func(c *testkit.Call) {
 		<-gate
+		io.Copy(io.Discard, c.Incoming())
 		c.Reply(200, "")
 	})
 	s := startApp(t, app)

@@ -112,10 +112,16 @@ func (s *sidecar) drain(ctx context.Context) {
 // abandon ends a process that does not get to its end by itself, a file or a
 // peer being stuck.
 func (s *sidecar) abandon() {
-	for _, l := range s.adminListeners {
-		l.Close() // removes a socket's file
-	}
+	s.closeAdmin()
 	os.Exit(ExitFine)
+}
+
+// closeAdmin closes the admin page's listeners, which removes a socket's file.
+// A page told to shut down before it began to serve has closed nothing.
+func (s *sidecar) closeAdmin() {
+	for _, l := range s.adminListeners {
+		l.Close()
+	}
 }
 
 // appGone tells whether the app's ports refuse connections.
@@ -145,6 +151,7 @@ func (s *sidecar) close() int {
 	s.names.Close()
 	s.manager.Close()
 	s.admin.Shutdown(stop)
+	s.closeAdmin()
 	if err := s.live.Close(); err != nil {
 		s.log.Logger("main").Warn("closing the access log failed", "error", err)
 	}

@@ -17,7 +17,7 @@ var (
 	headers = listOf(obj(
 		req("name", textOf(1, 50)),
 		opt("invert", truth()),
-		opt("match", headerValue)), 1, 10)
+		opt("match", headerValue)), 1, 10).ruled(headersRule)
 
 	queryParameters = listOf(obj(
 		req("name", textOf(1, unlimited)),
@@ -124,21 +124,6 @@ func weightRule(c *checker, v *value, p *path) {
 func retryRule(c *checker, v *value, p *path) {
 	if !v.has("httpRetryEvents") && !v.has("tcpRetryEvents") && !v.has("grpcRetryEvents") {
 		c.warn(v.at, p, "names no events, so that nothing is retried", "add httpRetryEvents, tcpRetryEvents or grpcRetryEvents")
-	}
-}
-
-// pathRule: paths begin with "/". A match that names no path takes all, as
-// prefix "/" does.
-func pathRule(c *checker, v *value, p *path) {
-	if prefix := v.get("prefix"); prefix != nil && !strings.HasPrefix(prefix.text, "/") {
-		c.failValue(prefix, p.name("prefix"), `must begin with "/"`, "")
-	}
-	if exact := v.get("path", "exact"); exact != nil && (!strings.HasPrefix(exact.text, "/") || strings.ContainsAny(exact.text, "?#")) {
-		c.warnValue(exact, p.name("path").name("exact"), "can never match",
-			`it is compared with the path as sent, which begins with "/", without the query`)
-	}
-	if prefix := v.get("prefix"); prefix != nil && strings.ContainsAny(prefix.text, "?#") {
-		c.warnValue(prefix, p.name("prefix"), "can never match", "it is compared with the path without the query")
 	}
 }
 
