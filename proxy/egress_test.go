@@ -124,6 +124,29 @@ func TestTLSToAWSPassesWithoutABackend(t *testing.T) {
 	}
 }
 
+// A drain waits for what is under way, and a relayed stream is.
+func TestARelayedStreamIsUnderWayUntilItEnds(t *testing.T) {
+	e := newEgress(t)
+	c, client := e.accept(t, asIs)
+	echo := testkit.NewEcho(t, "hello\n")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.pass(e.Routing().aws, echo, "")
+	}()
+	if got, err := bufio.NewReader(client).ReadString('\n'); got != "hello\n" {
+		t.Fatalf("the stream said %q, %v", got, err)
+	}
+	if n, _ := e.Quiet(); n != 1 {
+		t.Errorf("%d under way while the stream is open", n)
+	}
+	client.Close()
+	<-done
+	if n, _ := e.Quiet(); n != 0 {
+		t.Errorf("%d under way after it", n)
+	}
+}
+
 // A direct connection names nobody to pass TLS on to.
 func TestTLSOnADirectConnectionIsClosed(t *testing.T) {
 	e := newEgress(t)

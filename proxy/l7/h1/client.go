@@ -3,8 +3,6 @@ package h1
 import (
 	"errors"
 	"fmt"
-	"io"
-	"syscall"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -51,10 +49,8 @@ type Request struct {
 	// Whole is the whole body, when it is here; Body what comes, otherwise.
 	Whole []byte
 	Body  l7.Body
-	// Idle bounds each read of the request's body and each write; Sent is
-	// called by another goroutine when the last byte of Body was written.
+	// Idle bounds each write of Body.
 	Idle time.Duration
-	Sent func()
 }
 
 // Send sends a request and waits for the first bytes of its answer, until the
@@ -189,9 +185,3 @@ func (c *Client) KeepFor() time.Duration { return c.keepFor }
 
 // Early gives the bytes that came behind a 101; they belong to the tunnel.
 func (c *Client) Early() []byte { return c.recv.buffered() }
-
-// IsPeerClose tells that an error of Send or ReadResponse is the peer's
-// closing of the connection, by FIN or RST.
-func IsPeerClose(err error) bool {
-	return err == io.EOF || err == io.ErrUnexpectedEOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}

@@ -19,7 +19,6 @@ type pump struct {
 	copier
 	crew  *Crew
 	body  l7.Body
-	call  func()
 	err   error
 	begin chan struct{} // one token when there is a body to pass on
 	done  chan struct{} // one token when the body was sent or broke off
@@ -33,7 +32,7 @@ type pump struct {
 func (c *Crew) start(conn *sock.Conn, out *output, chunked bool, r *Request) *pump {
 	p := c.take()
 	p.copier = copier{conn: conn, out: out, chunked: chunked, idle: r.Idle, last: &p.ending}
-	p.body, p.call, p.err, p.over = r.Body, r.Sent, nil, false
+	p.body, p.err, p.over = r.Body, nil, false
 	p.broke.Store(false)
 	p.ending.Store(false)
 	p.begin <- struct{}{}
@@ -57,8 +56,6 @@ func (p *pump) work() {
 		// that has waited long enough. Of any other failure its read is told.
 		p.conn.ReadBy(sock.Now())
 		p.conn.Wake()
-	case writeErr == nil && p.call != nil:
-		p.call()
 	}
 	p.done <- struct{}{}
 }
@@ -108,7 +105,7 @@ func (p *pump) abort(conn *sock.Conn) uint64 {
 }
 
 func (p *pump) release() {
-	p.copier, p.body, p.call = copier{}, nil, nil
+	p.copier, p.body = copier{}, nil
 	p.crew.give(p)
 }
 

@@ -1,8 +1,6 @@
 package h1
 
 import (
-	"errors"
-	"io"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -233,10 +231,5 @@ func (s *Server) Release() { s.recv.release() }
 // Early gives the bytes that came behind an upgrade request; they belong to
 // the tunnel.
 func (s *Server) Early() []byte { return s.recv.buffered() }
-
-// IsEOF tells that an error of ReadRequest or Await is the peer's leaving.
-func IsEOF(err error) bool {
-	return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
-}
 
 var _ l7.Informer = (*Server)(nil)
