@@ -229,7 +229,7 @@ func (h *httpConn) respond(ex *l7.Exchange) (keep bool) {
 		h.sock.WatchRead(&h.last)
 		return true
 	}
-	if _, ended := h1.Whole(ex.Request.Body); !ended {
+	if _, ended := l7.Whole(ex.Request.Body); !ended {
 		h.stats.Counter(rqResponseBeforeRqComplete).Inc()
 	}
 	h.linger = true
@@ -242,7 +242,7 @@ func (h *httpConn) unfinished(ex *l7.Exchange) bool {
 	if ex.Lease != nil {
 		return true
 	}
-	_, ended := h1.Whole(ex.Request.Body)
+	_, ended := l7.Whole(ex.Request.Body)
 	return !ended
 }
 

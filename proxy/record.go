@@ -21,7 +21,7 @@ func (h *httpConn) logExchange(ex *l7.Exchange, status int) {
 	r := stat.Record{
 		Start:            sock.Wall(ex.Start),
 		Duration:         ex.Clock - ex.Start,
-		Protocol:         protocols[req.Minor&1],
+		Protocol:         req.Version.String(),
 		Method:           req.Method,
 		Path:             req.Target,
 		Authority:        req.Authority,
@@ -41,7 +41,7 @@ func (h *httpConn) logExchange(ex *l7.Exchange, status int) {
 		Request:          &req.Header,
 	}
 	if ex.Upstream.IsValid() {
-		r.UpstreamProtocol = protocols[1]
+		r.UpstreamProtocol = ex.Response.Version.String()
 	}
 	if status != 0 {
 		r.Response = &ex.Response.Header

@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,8 @@ type Exchange struct {
 	Route, Cluster string
 	Upstream       netip.AddrPort
 	Attempts       int
+	// UpstreamVersion is the protocol spoken with Upstream.
+	UpstreamVersion Version
 	// UpstreamTime is from the end of the request to the response's head;
 	// negative when there was none.
 	UpstreamTime time.Duration
@@ -103,6 +106,9 @@ func (p *Peer) Leave() {
 	}
 }
 
+// ErrInform says that an informational response could not be passed on.
+var ErrInform = errors.New("writing an informational response downstream")
+
 // Informer writes informational responses (1xx) downstream.
 type Informer interface {
 	// Inform writes ex.Response, which is informational; it may block.
@@ -133,7 +139,7 @@ func (ex *Exchange) Reset() {
 	ex.Start, ex.RequestEnd, ex.Clock = 0, 0, 0
 	ex.Flags, ex.Details, ex.TransportFailure = Flags{}, "", ""
 	ex.Route, ex.Cluster, ex.Upstream, ex.Attempts = "", "", netip.AddrPort{}, 0
-	ex.UpstreamTime = -1
+	ex.UpstreamTime, ex.UpstreamVersion = -1, HTTP11
 	ex.BytesReceived, ex.BytesSent = 0, 0
 	ex.Scratch = ex.Scratch[:0]
 	ex.Informed, ex.Informer, ex.Lease = false, nil, nil

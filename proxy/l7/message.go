@@ -1,5 +1,7 @@
 package l7
 
+import "time"
+
 // Request is the head of a request. Slices are borrowed from the downstream
 // connection until the exchange ends.
 type Request struct {
@@ -9,9 +11,11 @@ type Request struct {
 	Target []byte
 	// Authority is the Host field, or what an absolute form or CONNECT names.
 	Authority []byte
-	// Minor is the HTTP/1 minor version: 0 or 1.
-	Minor  byte
-	Header Header
+	// Scheme is HTTP/2's :scheme; nil: nobody said.
+	Scheme []byte
+	// Version is the protocol it came by.
+	Version Version
+	Header  Header
 	// Body is never nil; an empty one ends at once.
 	Body Body
 	// Upgrade is true for a request with Connection: upgrade and an Upgrade
@@ -37,8 +41,8 @@ type Response struct {
 	Header Header
 	// Body is never nil once a handler has returned without error.
 	Body Body
-	// Minor is the upstream's HTTP/1 minor version.
-	Minor byte
+	// Version is the upstream's protocol.
+	Version Version
 	// Upgraded is true for a 101 or for a 2xx answer to CONNECT: what follows
 	// is bytes, both ways, until one side ends.
 	Upgraded bool
@@ -46,20 +50,13 @@ type Response struct {
 	Close bool
 }
 
-// Body is the content of a message, as it comes. It is read by one goroutine.
-type Body interface {
-	// Length is the content length, or -1 while it is not known.
-	Length() int64
-	// Buffered gives the next bytes if they are here already, and nil
-	// otherwise; it never blocks. Both it and Next give io.EOF after the last
-	// byte. The slice is borrowed until the next call of Next.
-	Buffered() ([]byte, error)
-	// Next waits for the next bytes.
-	Next() ([]byte, error)
-	// Trailer holds the trailer fields, after io.EOF.
-	Trailer() *Header
-	// Interrupt makes a Next that waits in another goroutine return an error,
-	// and every later one too, until Resume; no byte is lost.
-	Interrupt()
-	Resume()
+// Outgoing is a request as a client codec sends it.
+type Outgoing struct {
+	// Head is the request; its Body is not read.
+	Head *Request
+	// Whole is the whole body, when it is here; Body what comes, otherwise.
+	Whole []byte
+	Body  Body
+	// Idle bounds each write of Body.
+	Idle time.Duration
 }

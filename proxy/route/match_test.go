@@ -12,7 +12,7 @@ import (
 // request makes a request from "METHOD target" and "name: value" lines.
 func request(line string, fields ...string) *l7.Request {
 	method, target, _ := strings.Cut(line, " ")
-	req := &l7.Request{Method: []byte(method), Target: []byte(target), Authority: []byte("svc.local"), Minor: 1}
+	req := &l7.Request{Method: []byte(method), Target: []byte(target), Authority: []byte("svc.local"), Version: 1}
 	for _, field := range fields {
 		name, value, _ := strings.Cut(field, ": ")
 		req.Header.Add(l7.ClassifyName([]byte(name)), []byte(name), []byte(value))

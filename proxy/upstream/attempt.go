@@ -7,7 +7,6 @@ import (
 
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l7"
-	"github.com/outrider-mesh/outrider/proxy/l7/h1"
 )
 
 // attempt makes one attempt: endpoint, connection, request, response head.
@@ -126,7 +125,7 @@ func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
 // send sends the request and reads the response's head.
 func (f *forwarding) send() outcome {
 	c, ex := f.conn, f.ex
-	f.request = h1.Request{Head: &ex.Request, Whole: f.whole, Idle: f.route.Idle.Value}
+	f.request = l7.Outgoing{Head: &ex.Request, Whole: f.whole, Idle: f.route.Idle.Value}
 	if f.live {
 		f.request.Body, f.request.Whole = &f.replay, nil
 	}
@@ -160,7 +159,7 @@ func (f *forwarding) judge(err error, wrote bool) outcome {
 		o.reset = clientGone
 	case f.conn.BodyBroke():
 		o.reset = clientBroke
-	case errors.Is(err, h1.ErrInform):
+	case errors.Is(err, l7.ErrInform):
 		o.reset = downstreamFailed
 	case isTimeout(err):
 		o.reset = f.whichTimeout()
@@ -210,7 +209,7 @@ func (f *forwarding) failed(o outcome) {
 func (f *forwarding) giveBack(o outcome) {
 	if o.reset == answered {
 		f.endpoint.Cells.RqError.Inc()
-		_, whole := h1.Whole(f.ex.Response.Body)
+		_, whole := l7.Whole(f.ex.Response.Body)
 		f.drop(whole)
 		return
 	}

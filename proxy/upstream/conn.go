@@ -22,7 +22,7 @@ type conn struct {
 	rx, tx    uint64
 }
 
-func newConn(e *Endpoint, sc *sock.Conn, crew *h1.Crew) *conn {
+func newConn(e *Endpoint, sc *sock.Conn, crew *l7.Crew) *conn {
 	c := &conn{Client: h1.NewClient(sc, crew), endpoint: e, born: sock.Now()}
 	c.waiter.Wake = sc.Wake
 	cl := e.cluster

@@ -12,7 +12,6 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l7"
-	"github.com/outrider-mesh/outrider/proxy/l7/h1"
 	"github.com/outrider-mesh/outrider/resilience"
 )
 
@@ -68,7 +67,7 @@ type forwarding struct {
 	whole   []byte
 	live    bool // the body was not here yet: replay reads it
 	replay  replay
-	request h1.Request
+	request l7.Outgoing
 
 	requestEnd atomic.Int64 // when the request had come as a whole; 0 not yet
 	tryBy      atomic.Int64 // when the attempt's own timeout ends; 0 is none
@@ -97,7 +96,7 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	}
 	ex.Cluster = c.name
 	c.stats.Gauge(rqActive).Inc()
-	whole, ok := h1.Whole(ex.Request.Body)
+	whole, ok := l7.Whole(ex.Request.Body)
 	f.whole, f.live = whole, !ok
 	if ok {
 		if ex.RequestEnd == 0 {
@@ -112,7 +111,7 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	if route.Retry != nil {
 		most = c.manager.settings.ReplayMost
 	}
-	h1.SetIdle(ex.Request.Body, route.Idle.Value)
+	l7.SetIdle(ex.Request.Body, route.Idle.Value)
 	f.replay.begin(ex.Request.Body, &c.manager.replay, most)
 }
 
@@ -376,7 +375,7 @@ func (f *forwarding) finish(complete bool) {
 	f.cluster.stats.Gauge(rqActive).Dec()
 	f.cluster.breaker.Requests.Release()
 	f.picking.reset()
-	f.request = h1.Request{}
+	f.request = l7.Outgoing{}
 	f.cluster, f.ex, f.route, f.fixed, f.endpoint, f.whole = nil, nil, nil, nil, nil, nil
 	forwardings.Put(f)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
-	"github.com/outrider-mesh/outrider/proxy/l7/h1"
+	"github.com/outrider-mesh/outrider/proxy/l7"
 	"github.com/outrider-mesh/outrider/resilience"
 )
 
@@ -35,7 +35,7 @@ type Settings struct {
 type Manager struct {
 	settings Settings
 	stats    *stat.Set
-	crew     *h1.Crew
+	crew     *l7.Crew
 	sweeper  sweeper
 	replay   replayBudget
 	own      []netip.AddrPort
@@ -54,7 +54,7 @@ func NewManager(settings Settings, stats *stat.Set) *Manager {
 	m := &Manager{
 		settings: settings,
 		stats:    stats,
-		crew:     h1.NewCrew(),
+		crew:     l7.NewCrew(),
 		quit:     make(chan struct{}),
 		clusters: make(map[string]*Cluster),
 	}

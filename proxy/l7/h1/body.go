@@ -93,8 +93,11 @@ func (b *body) Interrupt() {
 // Resume makes an interrupted body readable again, from where it stopped.
 func (b *body) Resume() { b.stop.Store(false) }
 
-// ended tells that the body was read to its end.
-func (b *body) ended() bool { return b.err == io.EOF }
+// Ended tells that the body was read to its end.
+func (b *body) Ended() bool { return b.err == io.EOF }
+
+// SetIdle bounds each read, in place of the server's own bound; 0 is none.
+func (b *body) SetIdle(idle time.Duration) { b.idle = idle }
 
 // Next waits for the next bytes.
 func (b *body) Next() ([]byte, error) {
@@ -156,9 +159,9 @@ func (b *body) Buffered() ([]byte, error) {
 	return b.chunk()
 }
 
-// whole gives the rest of the body if all of it is here, consuming it. The
-// bytes stay valid as long as the message's head.
-func (b *body) whole() (p []byte, ok bool) {
+// Whole gives the rest of the body if all of it is here, consuming it. The
+// bytes stay valid as long as the message's head (l7.Whole).
+func (b *body) Whole() (p []byte, ok bool) {
 	if b.err == io.EOF {
 		return nil, true
 	}
@@ -345,21 +348,4 @@ func hexDigit(c byte) int {
 		return int(c-'A') + 10
 	}
 	return -1
-}
-
-// Whole gives all that is left of a message's body if it is here already,
-// consuming it. The bytes are valid until the exchange ends. It never blocks.
-func Whole(b l7.Body) (p []byte, ok bool) {
-	if own, isOwn := b.(*body); isOwn {
-		return own.whole()
-	}
-	return nil, b.Length() == 0
-}
-
-// SetIdle bounds each read of a request's body, in place of the server's own
-// bound; 0 is none. It must not be called while anybody reads.
-func SetIdle(b l7.Body, idle time.Duration) {
-	if own, isOwn := b.(*body); isOwn {
-		own.idle = idle
-	}
 }

@@ -139,7 +139,7 @@ func TestAWholeBodyIsGivenOnlyIfItIsHere(t *testing.T) {
 		if err := s.ReadRequest(ex); err != nil {
 			t.Fatal(err)
 		}
-		if p, ok := Whole(ex.Request.Body); string(p) != test.want || ok != test.ok {
+		if p, ok := l7.Whole(ex.Request.Body); string(p) != test.want || ok != test.ok {
 			t.Errorf("%s: %q, %v", test.what, p, ok)
 		}
 		s.Release()

@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +22,7 @@ const maxInformational = 1000
 type Client struct {
 	recv receiver
 	body body
-	crew *Crew
+	crew *l7.Crew
 	pump *pump // of the request under way; nil when it was sent whole
 
 	reuse   bool
@@ -32,7 +31,7 @@ type Client struct {
 
 // NewClient uses a connection, which stays the caller's to close. Bodies that
 // are not here yet when their request is sent are passed on by the crew.
-func NewClient(conn *sock.Conn, crew *Crew) *Client {
+func NewClient(conn *sock.Conn, crew *l7.Crew) *Client {
 	c := &Client{crew: crew}
 	c.recv.conn = conn
 	c.recv.cur = &c.recv.head
@@ -42,24 +41,13 @@ func NewClient(conn *sock.Conn, crew *Crew) *Client {
 // Conn is the connection.
 func (c *Client) Conn() *sock.Conn { return c.recv.conn }
 
-// Request is what Send sends.
-type Request struct {
-	// Head is the request; its Body is not read.
-	Head *l7.Request
-	// Whole is the whole body, when it is here; Body what comes, otherwise.
-	Whole []byte
-	Body  l7.Body
-	// Idle bounds each write of Body.
-	Idle time.Duration
-}
-
 // Send sends a request and waits for the first bytes of its answer, until the
 // deadline set by ReadBy on Conn. wrote tells whether any byte may have
 // reached the peer: false makes a retry safe for every request.
 //
 // A body that is not here yet is passed on by a second goroutine, which ends
 // when it has been sent, or by Abort.
-func (c *Client) Send(r *Request) (wrote bool, err error) {
+func (c *Client) Send(r *l7.Outgoing) (wrote bool, err error) {
 	c.recv.next()
 	out := takeOutput()
 	chunked := r.Body != nil && r.Body.Length() < 0
@@ -73,13 +61,10 @@ func (c *Client) Send(r *Request) (wrote bool, err error) {
 		out.release()
 		return false, sock.ErrStale
 	}
-	c.pump = c.crew.start(c.recv.conn, out, chunked, r)
+	c.pump = startPump(c.crew, c.recv.conn, out, chunked, r)
 	_, err = c.recv.conn.Fill(&c.recv.head)
 	return true, err
 }
-
-// ErrInform says that an informational response could not be passed on.
-var ErrInform = errors.New("writing an informational response downstream")
 
 // ReadResponse reads the response's head into ex.Response, passing 1xx ones on
 // to ex.Informer. io.EOF and io.ErrUnexpectedEOF say that the peer closed
@@ -103,7 +88,7 @@ func (c *Client) ReadResponse(ex *l7.Exchange) error {
 		}
 		if resp.Status != 100 && ex.Informer != nil {
 			if err := ex.Informer.Inform(ex); err != nil {
-				return fmt.Errorf("%w: %w", ErrInform, err)
+				return fmt.Errorf("%w: %w", l7.ErrInform, err)
 			}
 			ex.Informed = true
 		}
@@ -130,7 +115,7 @@ func (c *Client) begin(ex *l7.Exchange, f framing) error {
 	default:
 		c.body.begin(&c.recv, frameClose, -1)
 	}
-	c.reuse = c.body.frame != frameClose && !f.close && (resp.Minor == 1 || f.keepAlive)
+	c.reuse = c.body.frame != frameClose && !f.close && (resp.Version == l7.HTTP11 || f.keepAlive)
 	c.keepFor = time.Duration(f.keepFor) * time.Second
 	resp.Body = &c.body
 	return nil
@@ -160,7 +145,7 @@ func (c *Client) Sent() (n uint64, whole bool) {
 // (which closes the connection) and gives memory back. It tells whether the
 // connection can take another request.
 func (c *Client) Finish(complete bool) (reusable bool, pumped uint64) {
-	reusable = complete && c.reuse && c.body.ended() && len(c.recv.buffered()) == 0
+	reusable = complete && c.reuse && c.body.Ended() && len(c.recv.buffered()) == 0
 	if p := c.pump; p != nil {
 		c.pump = nil
 		n, whole := p.sent()

@@ -26,9 +26,9 @@ type framing struct {
 }
 
 // parseFields parses field lines, each with its CRLF, up to the empty line
-// that closes them (which the caller has found), into h. minor is the HTTP/1
-// minor version.
-func parseFields(b []byte, h *l7.Header, minor byte) (framing, error) {
+// that closes them (which the caller has found), into h, of a message
+// of that version.
+func parseFields(b []byte, h *l7.Header, version l7.Version) (framing, error) {
 	f := framing{length: -1}
 	nominated := false
 	for len(b) > 2 {
@@ -47,7 +47,7 @@ func parseFields(b []byte, h *l7.Header, minor byte) (framing, error) {
 		if id == l7.NameOther {
 			continue
 		}
-		if err := f.see(id, value, minor); err != nil {
+		if err := f.see(id, value, version); err != nil {
 			return f, err
 		}
 		nominated = nominated || id == l7.NameConnection
@@ -82,7 +82,7 @@ func parseField(line []byte) (name, value []byte, err error) {
 
 // see takes note of a field that frames the message or speaks of the
 // connection.
-func (f *framing) see(id l7.Name, value []byte, minor byte) error {
+func (f *framing) see(id l7.Name, value []byte, version l7.Version) error {
 	switch id {
 	case l7.NameHost:
 		f.hosts++
@@ -96,7 +96,7 @@ func (f *framing) see(id l7.Name, value []byte, minor byte) error {
 		}
 		f.length = n
 	case l7.NameTransferEncoding:
-		if minor == 0 {
+		if version == l7.HTTP10 {
 			return errTEOn10
 		}
 		if f.chunked {

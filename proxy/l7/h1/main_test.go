@@ -117,9 +117,9 @@ func ask(request string, parts ...string) answered {
 	if err := s.ReadRequest(ex); err != nil {
 		return answered{err: err}
 	}
-	whole, _ := Whole(ex.Request.Body)
+	whole, _ := l7.Whole(ex.Request.Body)
 	up := NewClient(sock.New(says(parts...)), nil)
-	if _, err := up.Send(&Request{Head: &ex.Request, Whole: whole}); err != nil {
+	if _, err := up.Send(&l7.Outgoing{Head: &ex.Request, Whole: whole}); err != nil {
 		return answered{err: err}
 	}
 	informed := &informer{}

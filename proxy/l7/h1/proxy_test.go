@@ -18,7 +18,7 @@ import (
 // connection has an upstream one of its own.
 type proxy struct {
 	upstream netip.AddrPort
-	crew     *Crew
+	crew     *l7.Crew
 	dials    atomic.Int64
 	conns    sync.WaitGroup
 }
@@ -26,7 +26,7 @@ type proxy struct {
 // startProxy serves on loopback until the test ends.
 func startProxy(t testing.TB, upstream string) (addr string, p *proxy) {
 	t.Helper()
-	p = &proxy{upstream: netip.MustParseAddrPort(upstream), crew: NewCrew()}
+	p = &proxy{upstream: netip.MustParseAddrPort(upstream), crew: l7.NewCrew()}
 	l, err := sock.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +105,9 @@ func (p *proxy) dial(up **Client) error {
 
 // exchange tells whether both connections can go on.
 func (p *proxy) exchange(s *Server, ex *l7.Exchange, up *Client) bool {
-	r := Request{Head: &ex.Request}
+	r := l7.Outgoing{Head: &ex.Request}
 	var here bool
-	if r.Whole, here = Whole(ex.Request.Body); !here {
+	if r.Whole, here = l7.Whole(ex.Request.Body); !here {
 		if r.Body = ex.Request.Body; ex.Request.Continue != nil {
 			ex.Request.Continue()
 		}
@@ -118,7 +118,7 @@ func (p *proxy) exchange(s *Server, ex *l7.Exchange, up *Client) bool {
 	}
 	if err != nil {
 		up.Finish(false)
-		if !up.BodyBroke() && !errors.Is(err, ErrInform) {
+		if !up.BodyBroke() && !errors.Is(err, l7.ErrInform) {
 			p.reply(s, ex, 502)
 		}
 		return false

@@ -3,7 +3,6 @@ package h1
 import (
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,34 +12,33 @@ import (
 )
 
 // pump passes a request's body on while the exchange's own goroutine reads the
-// response: HTTP/1 is full duplex. It has a goroutine of its own, and both are
-// reused.
+// response: HTTP/1 is full duplex. It is a task of a crew, and reused.
 type pump struct {
 	copier
-	crew  *Crew
-	body  l7.Body
-	err   error
-	begin chan struct{} // one token when there is a body to pass on
-	done  chan struct{} // one token when the body was sent or broke off
-	over  bool          // the token of done was taken
+	body l7.Body
+	err  error
+	done chan struct{} // one token when the body was sent or broke off
+	over bool          // the token of done was taken
 	// broke is set before the connection is closed because the body ended early,
 	// ending before the last write begins.
 	broke, ending atomic.Bool
 }
 
-// start writes the head in out, which it owns from then on, and the body.
-func (c *Crew) start(conn *sock.Conn, out *output, chunked bool, r *Request) *pump {
-	p := c.take()
+var pumps = sync.Pool{New: func() any { return &pump{done: make(chan struct{}, 1)} }}
+
+// startPump writes the head in out, which it owns from then on, and the body.
+func startPump(crew *l7.Crew, conn *sock.Conn, out *output, chunked bool, r *l7.Outgoing) *pump {
+	p := pumps.Get().(*pump)
 	p.copier = copier{conn: conn, out: out, chunked: chunked, idle: r.Idle, last: &p.ending}
 	p.body, p.err, p.over = r.Body, nil, false
 	p.broke.Store(false)
 	p.ending.Store(false)
-	p.begin <- struct{}{}
+	crew.Do(p)
 	return p
 }
 
-// work passes one body on.
-func (p *pump) work() {
+// Run passes one body on (l7.Task).
+func (p *pump) Run() {
 	readErr, writeErr := p.run(p.body)
 	p.out.release()
 	if p.err = readErr; readErr == nil {
@@ -106,73 +104,5 @@ func (p *pump) abort(conn *sock.Conn) uint64 {
 
 func (p *pump) release() {
 	p.copier, p.body = copier{}, nil
-	p.crew.give(p)
-}
-
-// Crew is pumps that wait for bodies to pass on: handing one over costs a
-// fraction of starting a goroutine, and its stack has already grown. Each waits
-// for a while for the next body and then ends; Close ends them at once. A Crew
-// may be shared by any number of Clients.
-type Crew struct {
-	mu   sync.Mutex
-	idle []*pump // the one used last is taken first
-	quit chan struct{}
-}
-
-// NewCrew makes a crew without members; they come when they are needed.
-func NewCrew() *Crew { return &Crew{quit: make(chan struct{})} }
-
-// Close ends the members that wait. It must be called once, when no Client
-// uses the crew any longer.
-func (c *Crew) Close() { close(c.quit) }
-
-func (c *Crew) take() *pump {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n := len(c.idle); n > 0 {
-		p := c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		return p
-	}
-	p := &pump{crew: c, begin: make(chan struct{}, 1), done: make(chan struct{}, 1)}
-	go p.live()
-	return p
-}
-
-func (c *Crew) give(p *pump) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.idle = append(c.idle, p)
-}
-
-// retire takes a pump out, unless it was taken for another body meanwhile.
-func (c *Crew) retire(p *pump) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.Index(c.idle, p)
-	if i >= 0 {
-		c.idle = slices.Delete(c.idle, i, i+1)
-	}
-	return i >= 0
-}
-
-const pumpIdle = 10 * time.Second
-
-// live is the pump's goroutine.
-func (p *pump) live() {
-	idle := time.NewTimer(pumpIdle)
-	defer idle.Stop()
-	for {
-		select {
-		case <-p.begin:
-			p.work()
-		case <-idle.C:
-			if p.crew.retire(p) {
-				return
-			}
-		case <-p.crew.quit:
-			return
-		}
-		idle.Reset(pumpIdle)
-	}
+	pumps.Put(p)
 }

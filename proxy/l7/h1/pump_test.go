@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +15,7 @@ import (
 
 // pumped sends a request whose body is still to come through a pump of the
 // crew.
-func pumped(t *testing.T, crew *Crew) {
+func pumped(t *testing.T, crew *l7.Crew) {
 	t.Helper()
 	s, ex := NewServer(sock.New(says(post+"Content-Length: 3\r\n\r\n", "abc"))), &l7.Exchange{}
 	s.Await(0)
@@ -25,7 +24,7 @@ func pumped(t *testing.T, crew *Crew) {
 	}
 	up := says(ok + "Content-Length: 0\r\n\r\n")
 	c := NewClient(sock.New(up), crew)
-	if _, err := c.Send(&Request{Head: &ex.Request, Body: ex.Request.Body}); err != nil {
+	if _, err := c.Send(&l7.Outgoing{Head: &ex.Request, Body: ex.Request.Body}); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.ReadResponse(ex); err != nil {
@@ -39,32 +38,10 @@ func pumped(t *testing.T, crew *Crew) {
 	s.Release()
 }
 
-func waiting(c *Crew) []*pump {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.idle)
-}
-
-func TestAPumpIsReusedAndEndsWhenNobodyNeedsIt(t *testing.T) {
+func TestABodyThatIsStillToComeIsPumped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		crew := NewCrew()
+		crew := l7.NewCrew()
 		pumped(t, crew)
-		first := waiting(crew)[0]
-		time.Sleep(pumpIdle / 2)
-		pumped(t, crew)
-		if now := waiting(crew); len(now) != 1 || now[0] != first {
-			t.Error("the second body was not passed on by the first pump")
-		}
-		time.Sleep(pumpIdle - time.Second)
-		synctest.Wait()
-		if len(waiting(crew)) != 1 {
-			t.Error("the pump ended early")
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if len(waiting(crew)) != 0 {
-			t.Error("the pump is still there")
-		}
 		pumped(t, crew)
 		crew.Close() // or the bubble would not end
 	})
@@ -122,11 +99,11 @@ func TestAnUpstreamThatTakesNothingIsIdle(t *testing.T) {
 	defer l.Close()
 	conn := sock.New(dial(t, l.Addr().String())) // accepted by the kernel alone
 	defer conn.Close()
-	crew := NewCrew()
+	crew := l7.NewCrew()
 	defer crew.Close()
 	c, ex := NewClient(conn, crew), &l7.Exchange{}
 	ex.Request.Method, ex.Request.Target = []byte("POST"), []byte("/")
-	_, err = c.Send(&Request{Head: &ex.Request, Body: endless{}, Idle: 30 * time.Millisecond})
+	_, err = c.Send(&l7.Outgoing{Head: &ex.Request, Body: endless{}, Idle: 30 * time.Millisecond})
 	if !errors.Is(err, sock.ErrTimeout) || c.BodyBroke() {
 		t.Errorf("Send = %v, body broke %v; want ErrTimeout", err, c.BodyBroke())
 	}

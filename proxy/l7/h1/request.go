@@ -14,7 +14,7 @@ func parseRequest(head []byte, req *l7.Request) (framing, error) {
 	if err := parseRequestLine(head[:end-1], req); err != nil {
 		return framing{}, err
 	}
-	f, err := parseFields(head[end+1:], &req.Header, req.Minor)
+	f, err := parseFields(head[end+1:], &req.Header, req.Version)
 	if err != nil {
 		return f, err
 	}
@@ -23,7 +23,7 @@ func parseRequest(head []byte, req *l7.Request) (framing, error) {
 	}
 	// A request with content keeps its content and loses its upgrade (a server
 	// may ignore one): bytes behind it would have two readers.
-	req.Upgrade = f.upgrade && f.hasUpgrade && !f.h2c && req.Minor == 1 && !f.chunked && f.length <= 0
+	req.Upgrade = f.upgrade && f.hasUpgrade && !f.h2c && req.Version == l7.HTTP11 && !f.chunked && f.length <= 0
 	if !req.Upgrade {
 		req.Header.Remove(l7.NameUpgrade)
 	}
@@ -49,13 +49,13 @@ func parseRequestLine(line []byte, req *l7.Request) error {
 	if req.Target = line[:sp]; !all(req.Target, targetByte) {
 		return errTarget
 	}
-	minor, err := parseVersion(line[sp+1:])
-	req.Minor = minor
+	version, err := parseVersion(line[sp+1:])
+	req.Version = version
 	return err
 }
 
 // parseVersion takes HTTP/1.0 and HTTP/1.1 and nothing else.
-func parseVersion(b []byte) (minor byte, err error) {
+func parseVersion(b []byte) (version l7.Version, err error) {
 	if len(b) != 8 || string(b[:5]) != "HTTP/" || b[6] != '.' ||
 		b[5] < '0' || b[5] > '9' || b[7] < '0' || b[7] > '9' {
 		return 0, errRequestLine
@@ -63,7 +63,7 @@ func parseVersion(b []byte) (minor byte, err error) {
 	if b[5] != '1' || b[7] > '1' {
 		return 0, errVersion
 	}
-	return b[7] - '0', nil
+	return l7.Version(b[7] - '0'), nil
 }
 
 // findAuthority says whom the request is for, by the four forms of a target
@@ -79,7 +79,7 @@ func findAuthority(req *l7.Request, f framing) error {
 	host := req.Header.Find(l7.NameHost)
 	if host != nil {
 		req.Authority = host.Value
-	} else if req.Minor > 0 {
+	} else if req.Version > l7.HTTP10 {
 		return errNoHost
 	}
 	switch {

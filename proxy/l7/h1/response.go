@@ -12,7 +12,7 @@ func parseResponse(head []byte, resp *l7.Response) (framing, error) {
 	if err := parseStatusLine(head[:end-1], resp); err != nil {
 		return framing{}, err
 	}
-	f, err := parseFields(head[end+1:], &resp.Header, resp.Minor)
+	f, err := parseFields(head[end+1:], &resp.Header, resp.Version)
 	if err != nil {
 		return f, err
 	}
@@ -32,7 +32,7 @@ func parseStatusLine(line []byte, resp *l7.Response) error {
 	if len(line) < 12 || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return errStatusLine
 	}
-	minor, err := parseVersion(line[:8])
+	version, err := parseVersion(line[:8])
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func parseStatusLine(line []byte, resp *l7.Response) error {
 	if !ok || code < 100 || code > 599 {
 		return errStatusLine
 	}
-	resp.Minor, resp.Status, resp.Reason = minor, int(code), nil
+	resp.Version, resp.Status, resp.Reason = version, int(code), nil
 	if len(line) > 12 {
 		resp.Reason = line[13:]
 	}

@@ -26,7 +26,7 @@ type Server struct {
 	// read of a request and each write of a response. 0 is no bound.
 	Idle time.Duration
 
-	minor   byte
+	version l7.Version
 	head    bool // the request's method is HEAD
 	close   bool // no request can follow this one
 	respond bool // the final response's head has been written
@@ -65,7 +65,7 @@ func (s *Server) ReadRequest(ex *l7.Exchange) error {
 		ex.Start = sock.Now()
 	}
 	ex.Clock = ex.Start
-	s.minor, s.close, s.head, s.respond = 1, true, false, false
+	s.version, s.close, s.head, s.respond = l7.HTTP11, true, false, false
 	ex.Request.Body = l7.Empty
 	s.recv.conn.ReadBy(s.bound(ex.Start))
 	before, _ := s.recv.conn.Traffic()
@@ -88,8 +88,8 @@ func (s *Server) ReadRequest(ex *l7.Exchange) error {
 // begin makes the body ready and decides whether another request may follow.
 func (s *Server) begin(ex *l7.Exchange, f framing) {
 	req := &ex.Request
-	s.minor, s.head = req.Minor, string(req.Method) == "HEAD"
-	s.close = f.close || req.Minor == 0 && !f.keepAlive
+	s.version, s.head = req.Version, string(req.Method) == "HEAD"
+	s.close = f.close || req.Version == l7.HTTP10 && !f.keepAlive
 	switch {
 	case f.chunked:
 		s.body.begin(&s.recv, frameChunked, -1)
@@ -102,9 +102,9 @@ func (s *Server) begin(ex *l7.Exchange, f framing) {
 	s.body.idle = s.Idle
 	s.recv.conn.WatchRead(&s.body.stop)
 	req.Body = &s.body
-	if req.Minor == 1 {
+	if req.Version == l7.HTTP11 {
 		ex.Informer = s
-		if f.expect && !s.body.ended() {
+		if f.expect && !s.body.Ended() {
 			req.Continue = s.writeContinue
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Server) frame(resp *l7.Response) frame {
 			resp.Header.Add(l7.NameContentLength, contentLength, appendInt(nil, resp.Body.Length()))
 		}
 		return frameLength
-	case s.minor == 0:
+	case s.version == l7.HTTP10:
 		s.close = true
 		return frameClose
 	}
@@ -189,7 +189,7 @@ func (s *Server) connection(resp *l7.Response) string {
 		return ""
 	case s.close:
 		return "close"
-	case s.minor == 0:
+	case s.version == l7.HTTP10:
 		return "keep-alive"
 	}
 	return ""
@@ -197,7 +197,7 @@ func (s *Server) connection(resp *l7.Response) string {
 
 // Keep tells, after the exchange, whether another request can be read: both
 // messages were complete and neither asked to close.
-func (s *Server) Keep() bool { return !s.close && s.respond && s.body.ended() }
+func (s *Server) Keep() bool { return !s.close && s.respond && s.body.Ended() }
 
 // Responded tells whether a final response's head has been written.
 func (s *Server) Responded() bool { return s.respond }

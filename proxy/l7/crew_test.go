@@ -1,0 +1,62 @@
+package l7
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type task func()
+
+func (f task) Run() { f() }
+
+func waiting(c *Crew) []*hand {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.idle)
+}
+
+func TestAHandIsReusedAndEndsWhenNobodyNeedsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crew, ran := NewCrew(), 0
+		work := func() {
+			crew.Do(task(func() { ran++ }))
+			synctest.Wait()
+		}
+		work()
+		first := waiting(crew)[0]
+		time.Sleep(handIdle / 2)
+		work()
+		if now := waiting(crew); len(now) != 1 || now[0] != first {
+			t.Error("the second task was not run by the first hand")
+		}
+		time.Sleep(handIdle - time.Second)
+		synctest.Wait()
+		if len(waiting(crew)) != 1 {
+			t.Error("the hand ended early")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(waiting(crew)) != 0 {
+			t.Error("the hand is still there")
+		}
+		work()
+		if crew.Close(); ran != 3 {
+			t.Errorf("%d tasks ran, want 3", ran)
+		}
+	})
+}
+
+func TestHandingOverAllocatesNothing(t *testing.T) {
+	crew, done := NewCrew(), make(chan struct{})
+	defer crew.Close()
+	var signal Task = task(func() { done <- struct{}{} })
+	if n := testing.AllocsPerRun(200, func() { crew.Do(signal); <-done }); n > 0.5 {
+		t.Errorf("%v allocations per task", n)
+	}
+}
