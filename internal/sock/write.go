@@ -8,7 +8,10 @@ import (
 // writing is what the write callback works on.
 type writing struct {
 	fn    func(fd uintptr) bool
+	now   func(fd uintptr) bool // of WriteNow; made when it is needed first
 	parts vector
+	pipe  *Pipe // used in place of parts by DrainPipe
+	try   bool  // come back in place of waiting
 	errno syscall.Errno
 }
 

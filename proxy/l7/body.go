@@ -1,9 +1,6 @@
 package l7
 
-import (
-	"io"
-	"time"
-)
+import "time"
 
 // Body is the content of a message, as it comes. It is read by one goroutine.
 type Body interface {
@@ -41,14 +38,14 @@ func Whole(b Body) (p []byte, ok bool) {
 	return nil, b.Length() == 0
 }
 
-// Ended tells, without blocking, that a body was read to its end: what was
-// given out last were its last bytes.
+// Ended tells, without blocking and without reading, that a body was read to its
+// end: what was given out last were its last bytes. Of bodies that no codec reads
+// it knows that of empty ones alone; the others tell by io.EOF.
 func Ended(b Body) bool {
 	if r, is := b.(received); is {
 		return r.Ended()
 	}
-	_, err := b.Buffered()
-	return err == io.EOF
+	return b.Length() == 0
 }
 
 // SetIdle bounds each read of a body; 0 is no bound. It must not be called

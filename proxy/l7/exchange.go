@@ -98,6 +98,13 @@ func (p *Peer) Gone() *atomic.Bool { return &p.gone }
 // has passed on to somebody else may still be woken: it just looks again.
 func (p *Peer) Wait(w *Waiter) { p.waiter.Store(w) }
 
+// Reset makes the peer one that is there, for the next exchange. Nobody may know
+// it any more.
+func (p *Peer) Reset() {
+	p.gone.Store(false)
+	p.waiter.Store(nil)
+}
+
 // Leave raises Gone and wakes who waits. Any goroutine may call it.
 func (p *Peer) Leave() {
 	p.gone.Store(true)

@@ -31,6 +31,7 @@ const (
 	NameGRPCStatus
 	NameGRPCMessage
 	NameXForwardedClientCert
+	NameCookie
 )
 
 // ClassifyName gives the Name of a field name in any case.
@@ -61,6 +62,8 @@ func byLength(b []byte) Name {
 			return known(b, "expect", NameExpect)
 		case 's':
 			return known(b, "server", NameServer)
+		case 'c':
+			return known(b, "cookie", NameCookie)
 		}
 	case 7:
 		switch b[0] | 0x20 {

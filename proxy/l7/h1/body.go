@@ -263,7 +263,7 @@ func (b *body) size(line []byte) error {
 		return errChunk
 	}
 	if ext := line[i:]; len(ext) > 0 {
-		if trimmed := trim(ext); len(trimmed) == 0 || trimmed[0] != ';' || !clean(ext) {
+		if trimmed := trim(ext); len(trimmed) == 0 || trimmed[0] != ';' || !l7.IsFieldValue(ext) {
 			return errChunk
 		}
 		if b.extensions += len(ext); b.extensions > maxExtensions {
@@ -276,8 +276,7 @@ func (b *body) size(line []byte) error {
 	return nil
 }
 
-// readTrailer parses the trailer section when it is complete. Fields that
-// frame, route or authenticate the message are dropped (RFC 9110 6.5.1).
+// readTrailer parses the trailer section when it is complete.
 func (b *body) readTrailer() error {
 	p := b.r.buffered()
 	n, err := trailerEnd(p)
@@ -311,12 +310,21 @@ func (b *body) parseTrailer(p []byte) error {
 			return err
 		}
 		p = p[end+1:]
-		switch id := l7.ClassifyName(name); id {
-		case l7.NameOther, l7.NameGRPCStatus, l7.NameGRPCMessage, l7.NameXEnvoy, l7.NameDate, l7.NameXRequestID:
+		if id := l7.ClassifyName(name); inTrailer(id) {
 			b.trailer.Add(id, name, value)
 		}
 	}
 	return nil
+}
+
+// inTrailer tells the fields that may stand in a trailer section: none that
+// frame, route or authenticate the message (RFC 9110 6.5.1).
+func inTrailer(id l7.Name) bool {
+	switch id {
+	case l7.NameOther, l7.NameGRPCStatus, l7.NameGRPCMessage, l7.NameXEnvoy, l7.NameDate, l7.NameXRequestID:
+		return true
+	}
+	return false
 }
 
 // trailerEnd gives the length of a trailer section with its closing empty

@@ -20,12 +20,14 @@ const maxInformational = 1000
 // their responses, one after the other. It belongs to the exchange it is
 // leased to.
 type Client struct {
-	recv receiver
-	body body
-	crew *l7.Crew
-	pump *pump // of the request under way; nil when it was sent whole
+	recv  receiver
+	body  body
+	crew  *l7.Crew
+	pump  *pump // of the request under way; nil when it was sent whole
+	spare *pump
 
 	reuse   bool
+	closing bool
 	keepFor time.Duration
 }
 
@@ -51,7 +53,11 @@ func (c *Client) Send(r *l7.Outgoing) (wrote bool, err error) {
 	c.recv.next()
 	out := takeOutput()
 	chunked := r.Body != nil && r.Body.Length() < 0
-	out.b = appendRequest(out.b, r.Head, chunked)
+	if r.Head.Version == l7.HTTP2 {
+		out.b = appendTranslated(out.b, r)
+	} else {
+		out.b = appendRequest(out.b, r.Head, chunked)
+	}
 	if r.Body == nil {
 		_, wrote, err = c.recv.conn.Send(out.b, r.Whole, &c.recv.head)
 		out.release()
@@ -61,7 +67,7 @@ func (c *Client) Send(r *l7.Outgoing) (wrote bool, err error) {
 		out.release()
 		return false, sock.ErrStale
 	}
-	c.pump = startPump(c.crew, c.recv.conn, out, chunked, r)
+	c.startPump(out, chunked, r)
 	_, err = c.recv.conn.Fill(&c.recv.head)
 	return true, err
 }
@@ -70,7 +76,7 @@ func (c *Client) Send(r *l7.Outgoing) (wrote bool, err error) {
 // to ex.Informer. io.EOF and io.ErrUnexpectedEOF say that the peer closed
 // before a whole head; an *Error that it broke the protocol.
 func (c *Client) ReadResponse(ex *l7.Exchange) error {
-	c.reuse = false
+	c.reuse, c.closing = false, false
 	resp := &ex.Response
 	for range maxInformational {
 		resp.Header.Reset()
@@ -116,6 +122,7 @@ func (c *Client) begin(ex *l7.Exchange, f framing) error {
 		c.body.begin(&c.recv, frameClose, -1)
 	}
 	c.reuse = c.body.frame != frameClose && !f.close && (resp.Version == l7.HTTP11 || f.keepAlive)
+	c.closing = f.close
 	c.keepFor = time.Duration(f.keepFor) * time.Second
 	resp.Body = &c.body
 	return nil
@@ -163,6 +170,10 @@ func (c *Client) Finish(complete bool) (reusable bool, pumped uint64) {
 	c.recv.cur = &c.recv.head
 	return reusable, pumped
 }
+
+// Closing tells that the last response announced the connection's end
+// (Connection: close).
+func (c *Client) Closing() bool { return c.closing }
 
 // KeepFor is how long the peer said that it keeps an idle connection; 0 when
 // it said nothing.

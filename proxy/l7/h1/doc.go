@@ -14,5 +14,6 @@
 //	fields.go    header fields, framing, hop-by-hop fields
 //	body.go      lengths, chunks, trailers
 //	encode.go    heads and chunks on the way out
+//	translate.go the head of a request that came by HTTP/2
 //	pump.go      a request's body on its way up while the response comes down
 package h1

@@ -34,13 +34,17 @@ func (o *output) release() {
 func appendFields(b []byte, h *l7.Header) []byte {
 	for i := range h.Fields {
 		if f := &h.Fields[i]; f.Name != nil {
-			b = append(b, f.Name...)
-			b = append(b, ": "...)
-			b = append(b, f.Value...)
-			b = append(b, "\r\n"...)
+			b = appendField(b, f)
 		}
 	}
 	return b
+}
+
+func appendField(b []byte, f *l7.Field) []byte {
+	b = append(b, f.Name...)
+	b = append(b, ": "...)
+	b = append(b, f.Value...)
+	return append(b, "\r\n"...)
 }
 
 // appendRequest appends a request's head as it goes upstream.
@@ -215,7 +219,11 @@ var crlf = []byte("\r\n")
 func (c *copier) end(trailer *l7.Header) {
 	c.out.b = append(c.out.b, "0\r\n"...)
 	if trailer != nil {
-		c.out.b = appendFields(c.out.b, trailer)
+		for i := range trailer.Fields {
+			if f := &trailer.Fields[i]; f.Name != nil && inTrailer(f.ID) {
+				c.out.b = appendField(c.out.b, f)
+			}
+		}
 	}
 	c.out.b = append(c.out.b, "\r\n"...)
 }

@@ -64,14 +64,14 @@ func parseFields(b []byte, h *l7.Header, version l7.Version) (framing, error) {
 // parseField takes one line, without its CRLF, apart.
 func parseField(line []byte) (name, value []byte, err error) {
 	colon := bytes.IndexByte(line, ':')
-	if colon <= 0 || !all(line[:colon], tokenByte) {
+	if colon <= 0 || !l7.IsToken(line[:colon]) {
 		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 			return nil, nil, errFold
 		}
 		return nil, nil, errFieldName
 	}
 	value = trim(line[colon+1:])
-	if !clean(value) {
+	if !l7.IsFieldValue(value) {
 		if bytes.IndexByte(value, '\r') >= 0 {
 			return nil, nil, errBareCR
 		}
@@ -90,7 +90,7 @@ func (f *framing) see(id l7.Name, value []byte, version l7.Version) error {
 		if f.length >= 0 {
 			return errLengths
 		}
-		n, ok := parseLength(value)
+		n, ok := l7.ParseLength(value)
 		if !ok {
 			return errLength
 		}
@@ -219,26 +219,11 @@ func tokens(value []byte) func(yield func([]byte) bool) {
 	}
 }
 
-// parseLength reads 1*DIGIT that fits in an int64.
-func parseLength(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	var n int64
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
-}
-
 // keepAliveTimeout reads the timeout parameter of a Keep-Alive field.
 func keepAliveTimeout(value []byte) int {
 	for token := range tokens(value) {
 		if len(token) > 8 && l7.EqualFold(token[:8], "timeout=") {
-			if n, ok := parseLength(token[8:]); ok && n < 1<<30 {
+			if n, ok := l7.ParseLength(token[8:]); ok && n < 1<<30 {
 				return int(n)
 			}
 		}

@@ -3,7 +3,6 @@ package h1
 import (
 	"errors"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +11,8 @@ import (
 )
 
 // pump passes a request's body on while the exchange's own goroutine reads the
-// response: HTTP/1 is full duplex. It is a task of a crew, and reused.
+// response: HTTP/1 is full duplex. It is a task of the crew; a client has one, made when it
+// is needed first.
 type pump struct {
 	copier
 	body l7.Body
@@ -24,17 +24,18 @@ type pump struct {
 	broke, ending atomic.Bool
 }
 
-var pumps = sync.Pool{New: func() any { return &pump{done: make(chan struct{}, 1)} }}
-
 // startPump writes the head in out, which it owns from then on, and the body.
-func startPump(crew *l7.Crew, conn *sock.Conn, out *output, chunked bool, r *l7.Outgoing) *pump {
-	p := pumps.Get().(*pump)
-	p.copier = copier{conn: conn, out: out, chunked: chunked, idle: r.Idle, last: &p.ending}
+func (c *Client) startPump(out *output, chunked bool, r *l7.Outgoing) {
+	if c.spare == nil {
+		c.spare = &pump{done: make(chan struct{}, 1)}
+	}
+	p := c.spare
+	p.copier = copier{conn: c.recv.conn, out: out, chunked: chunked, idle: r.Idle, last: &p.ending}
 	p.body, p.err, p.over = r.Body, nil, false
 	p.broke.Store(false)
 	p.ending.Store(false)
-	crew.Do(p)
-	return p
+	c.pump = p
+	c.crew.Do(p)
 }
 
 // Run passes one body on (l7.Task).
@@ -104,5 +105,4 @@ func (p *pump) abort(conn *sock.Conn) uint64 {
 
 func (p *pump) release() {
 	p.copier, p.body = copier{}, nil
-	pumps.Put(p)
 }

@@ -38,7 +38,7 @@ func parseRequestLine(line []byte, req *l7.Request) error {
 	if sp <= 0 {
 		return errRequestLine
 	}
-	if req.Method = line[:sp]; !all(req.Method, tokenByte) {
+	if req.Method = line[:sp]; !l7.IsToken(req.Method) {
 		return errMethod
 	}
 	line = line[sp+1:]
@@ -46,7 +46,7 @@ func parseRequestLine(line []byte, req *l7.Request) error {
 	if sp <= 0 {
 		return errRequestLine
 	}
-	if req.Target = line[:sp]; !all(req.Target, targetByte) {
+	if req.Target = line[:sp]; !l7.IsTarget(req.Target) {
 		return errTarget
 	}
 	version, err := parseVersion(line[sp+1:])
@@ -104,7 +104,7 @@ func findAuthority(req *l7.Request, f framing) error {
 			host.Value = req.Authority
 		}
 	}
-	if !validHost(req.Authority) {
+	if !l7.IsHost(req.Authority) {
 		return errHost
 	}
 	return nil
@@ -143,39 +143,3 @@ func splitAbsolute(req *l7.Request) error {
 }
 
 var slash, asterisk = []byte("/"), []byte("*")
-
-// validHost takes what RFC 3986 allows as host and port, without user
-// information; empty is allowed (RFC 9110 7.2).
-func validHost(b []byte) bool {
-	if !all(b, hostByte) {
-		return false
-	}
-	colon := bytes.LastIndexByte(b, ':')
-	bracket := bytes.LastIndexByte(b, ']')
-	switch {
-	case bracket >= 0:
-		if b[0] != '[' || bytes.Count(b, openBracket) != 1 || bytes.IndexByte(b, ']') != bracket {
-			return false
-		}
-		if colon < bracket {
-			return bracket == len(b)-1
-		}
-		if colon != bracket+1 {
-			return false
-		}
-	case bytes.IndexByte(b, '[') >= 0:
-		return false
-	case bytes.IndexByte(b, ':') != colon:
-		return false
-	}
-	if colon < 0 {
-		return true
-	}
-	if colon == 0 {
-		return false
-	}
-	port, ok := parseLength(b[colon+1:])
-	return len(b) == colon+1 || ok && port <= 65535
-}
-
-var openBracket = []byte("[")

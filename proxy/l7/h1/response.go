@@ -36,7 +36,7 @@ func parseStatusLine(line []byte, resp *l7.Response) error {
 	if err != nil {
 		return err
 	}
-	code, ok := parseLength(line[9:12])
+	code, ok := l7.ParseLength(line[9:12])
 	if !ok || code < 100 || code > 599 {
 		return errStatusLine
 	}
@@ -44,7 +44,7 @@ func parseStatusLine(line []byte, resp *l7.Response) error {
 	if len(line) > 12 {
 		resp.Reason = line[13:]
 	}
-	if !clean(resp.Reason) {
+	if !l7.IsFieldValue(resp.Reason) {
 		return errStatusLine
 	}
 	return nil

@@ -1,0 +1,310 @@
+package h2
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/outrider-mesh/outrider/internal/sock"
+	"github.com/outrider-mesh/outrider/internal/stat"
+)
+
+// conn is what both sides of a connection have in common. One goroutine, the
+// reader, takes what comes; whoever has a frame to send appends it to the
+// output. The lock is held for a few instructions, never while anything waits,
+// and never together with another connection's.
+type conn struct {
+	sock   *sock.Conn
+	cfg    *Config
+	limits *Limits
+	stats  *stat.Group
+	role   role
+	// pushMost is what the peer may say of SETTINGS_ENABLE_PUSH: a server nothing
+	// but 0 (RFC 9113 6.5.2).
+	pushMost uint32
+
+	// The reader's own.
+	in      sock.Buffer
+	block   headerBlock
+	data    dataFrame
+	floods  floodCount
+	clock   time.Duration // when the last bytes came
+	yield   sock.Yielder
+	moved   int // since it gave way last
+	greeted bool
+
+	mu      sync.Mutex
+	streams map[uint32]*stream // those that may still send or be sent to
+	open    int                // streams whose owners have not finished with them
+	err     error              // why the connection is over; nil: it is not
+	last    uint32             // the highest stream of the peer's that was taken up
+	output
+	flow
+	peer   peerSettings
+	resets streamRing // that we have reset
+	closed streamRing // that have ended
+	going  goingAway
+
+	idleSince time.Duration // when open became 0
+	premature resetCount
+	dataSent  atomic.Uint64 // DATA frames
+}
+
+// role is what the two sides of a connection do differently.
+type role interface {
+	// head takes a header block that is complete: a request, a response or
+	// trailers.
+	head() *Error
+	// goAway takes the peer's GOAWAY.
+	goAway(last uint32, code Code)
+	// known tells whether a stream of that number was ever opened, under the
+	// lock.
+	known(stream uint32) bool
+	// heard is called after the peer's SETTINGS, without the lock.
+	heard()
+}
+
+// peerSettings is what the peer's SETTINGS say.
+type peerSettings struct {
+	maxFrame   int
+	window     int32 // of a new stream
+	maxStreams uint32
+	said       bool // its first SETTINGS have come
+	acked      bool // it knows ours
+}
+
+func (c *conn) make(s *sock.Conn, cfg *Config, r role) {
+	cfg.ready()
+	c.sock, c.cfg, c.limits, c.stats, c.role = s, cfg, &cfg.limits, cfg.cells, r
+	c.block.make(c.limits)
+	c.streams = make(map[uint32]*stream)
+	c.peer = peerSettings{maxFrame: defaultMaxFrame, window: defaultWindow, maxStreams: unheardStreams}
+	c.flow = flow{send: defaultWindow, peak: defaultWindow, recv: int64(c.limits.InitialConnectionWindow), window: int64(c.limits.InitialConnectionWindow)}
+	c.clock = sock.Now()
+	c.idleSince = c.clock
+}
+
+// unheardStreams is how many streams we open to a peer whose SETTINGS have not
+// come yet (RFC 9113 6.5.2 asks that no peer allow fewer).
+const unheardStreams = 100
+
+// greet appends our SETTINGS and the credit that makes the connection's window
+// as large as we want it.
+func (c *conn) greet(settings ...setting) {
+	c.needOut()
+	settings = append(settings, setting{http2.SettingInitialWindowSize, c.limits.InitialStreamWindow},
+		setting{http2.SettingMaxHeaderListSize, c.limits.MaxHeaderBytes})
+	c.out.b = appendSettings(c.out.b, settings...)
+	c.outFrames++
+	if more := c.limits.InitialConnectionWindow - defaultWindow; more > 0 {
+		c.out.b = appendWindowUpdate(c.out.b, 0, more)
+		c.outFrames++
+	}
+}
+
+// yieldAfter is how much a goroutine moves before it gives way to others.
+const yieldAfter = 64 << 10
+
+// read takes frames until the connection is over, and says why: io.EOF for a
+// FIN, sock.ErrTimeout by the deadline that bound gives, *Error for a breach.
+func (c *conn) read(bound func() time.Duration) error {
+	defer c.in.Release()
+	defer c.yield.Close()
+	for {
+		err := c.consume()
+		c.flushNow()
+		if err != nil {
+			return err
+		}
+		c.in.ReleaseIdle()
+		c.in.MakeRoom(sock.BufferSize)
+		c.sock.ReadBy(bound())
+		if c.going.over.Load() { // after ReadBy: see maybeOver
+			return sock.ErrTimeout
+		}
+		n, readErr := c.sock.Fill(&c.in)
+		if readErr != nil {
+			return readErr
+		}
+		c.clock = sock.Now()
+		if c.moved += n; c.moved >= yieldAfter {
+			c.moved = 0
+			c.yield.Yield()
+		}
+	}
+}
+
+// consume takes all frames that are here as a whole; of DATA, also what is here
+// of one.
+func (c *conn) consume() *Error {
+	for {
+		if c.data.active {
+			if !c.moreData() {
+				return nil
+			}
+			continue
+		}
+		b := c.in.Bytes()
+		if len(b) < frameHeaderLen {
+			return nil
+		}
+		f := parseFrame(b)
+		if f.length > defaultMaxFrame {
+			return errFrameSize
+		}
+		if err := c.expect(f); err != nil {
+			return err
+		}
+		if f.kind == http2.FrameData {
+			if f.flags&flagPadded != 0 && f.length > 0 && len(b) == frameHeaderLen {
+				return nil // the length of the padding is to come
+			}
+			if err := c.beginData(f, b[frameHeaderLen:]); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(b) < frameHeaderLen+f.length {
+			return nil
+		}
+		err := c.take(f, b[frameHeaderLen:frameHeaderLen+f.length])
+		if err != nil && err.Conn {
+			return err
+		}
+		if err != nil {
+			c.breach(f.stream, err)
+		}
+		c.in.Consume(frameHeaderLen + f.length)
+		if err := c.outboundFlood(); err != nil {
+			return err
+		}
+	}
+}
+
+// expect tells whether a frame may come now.
+func (c *conn) expect(f frame) *Error {
+	switch {
+	case c.block.stream != 0 && (f.kind != http2.FrameContinuation || f.stream != c.block.stream):
+		return errContinuation
+	case !c.greeted && (f.kind != http2.FrameSettings || f.flags&flagAck != 0):
+		return errNoSettings
+	}
+	c.greeted = true
+	return nil
+}
+
+// take takes one frame other than DATA.
+func (c *conn) take(f frame, p []byte) *Error {
+	switch f.kind {
+	case http2.FrameHeaders:
+		return c.headers(f, p)
+	case http2.FrameContinuation:
+		return c.continuation(f, p)
+	case http2.FrameWindowUpdate:
+		return c.windowUpdate(f, p)
+	case http2.FrameRSTStream:
+		return c.reset(f, p)
+	case http2.FrameSettings:
+		return c.settings(f, p)
+	case http2.FramePing:
+		return c.ping(f, p)
+	case http2.FrameGoAway:
+		return c.goneAway(f, p)
+	case http2.FramePriority:
+		return c.priority(f, p)
+	case http2.FramePushPromise:
+		return errPush
+	}
+	return nil // RFC 9113 5.5: unknown ones are passed over
+}
+
+// fail ends all streams. It is called once, by the reader.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	c.err = err
+	for _, st := range c.streams {
+		st.breakOff(streamErr(err))
+	}
+	clear(c.streams)
+	waiting := append(c.waiting, c.flow.windowless...)
+	c.waiting, c.flow.windowless = nil, nil
+	c.mu.Unlock()
+	wakeWriters(waiting)
+}
+
+// streamErr is what the end of its connection means to a stream.
+func streamErr(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// breach resets a stream for what its peer did wrong.
+func (c *conn) breach(id uint32, err *Error) {
+	c.countError(err)
+	c.mu.Lock()
+	st := c.streams[id]
+	c.appendReset(id, err.Code)
+	if st != nil {
+		st.breakOff(err)
+		c.forget(st)
+	}
+	c.mu.Unlock()
+}
+
+// forget takes a stream out, under the lock: nothing more comes or goes. Its
+// owner has not finished with it.
+func (c *conn) forget(st *stream) {
+	delete(c.streams, st.id)
+	c.closed.add(st.id)
+	if len(c.streams) == 1 && len(c.flow.windowless) > 0 { // it need not share any more: see room
+		wakeWriters(c.flow.windowless)
+		c.flow.windowless = nil
+	}
+}
+
+// lingerFor is how long a connection that has ended is kept, so that the peer
+// can read what was written last (Envoy: delayed_close_timeout, 1 s).
+const lingerFor = time.Second
+
+// linger sends a FIN behind what is still to be written, and meanwhile throws
+// away what comes.
+func (c *conn) linger() {
+	by := sock.Now() + lingerFor
+	c.sock.WatchRead(nil)
+	c.sock.WriteBy(by)
+	c.finish()
+	c.in.Release()
+	c.sock.ReadBy(by)
+	defer c.yield.Close()
+	for {
+		n, err := c.sock.Fill(&c.in)
+		if err != nil {
+			break
+		}
+		c.in.Consume(n)
+		if c.moved += n; c.moved >= yieldAfter {
+			c.moved = 0
+			c.yield.Yield()
+		}
+	}
+	c.in.Release()
+	c.sock.WriteBy(longAgo)
+	c.sock.Wake()
+	c.drained.Wait()
+}
+
+// finish sends the FIN, or leaves it to who writes.
+func (c *conn) finish() {
+	c.mu.Lock()
+	c.ending = true
+	writing := c.writing
+	c.mu.Unlock()
+	if !writing {
+		c.sock.CloseWrite()
+	}
+}
