@@ -29,9 +29,12 @@ lint:
 fuzz:
 	@$(GO) run ./test/suite -only fuzz -fuzztime $(FUZZTIME)
 
+# make bench                            everything: about a quarter of an hour
+# make bench SCENARIOS='h2c-*,tcp-bulk-1'   these comparisons alone
+# make bench BEFORE=REVISION|PROGRAM    HTTP/1.1 beside another earlier Outrider than the default
 bench: build
 	@$(GO) run ./test/suite -only tools
-	$(GO) run ./bench compare
+	$(GO) run ./bench $(if $(SCENARIOS),compare -scenarios '$(SCENARIOS)',all) $(if $(BEFORE),-before '$(BEFORE)')
 
 image:
 	docker build -t $(IMAGE) .

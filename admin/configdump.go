@@ -35,8 +35,8 @@ func (s *Server) configDump(w http.ResponseWriter, q url.Values) {
 			},
 			Updated: timestamp(s.cfg.Info.Started),
 		},
-		dumpClusters(snapshot, updated),
-		dumpListeners(snapshot, s.cfg.Engine.Listeners(), updated),
+		dumpClusters(snapshot, &s.cfg.Info.HTTP2, updated),
+		dumpListeners(snapshot, s.cfg.Engine.Listeners(), &s.cfg.Info.HTTP2, updated),
 		dumpRoutes(snapshot, updated),
 	}})
 }
@@ -84,11 +84,21 @@ type clusterConfig struct {
 	Port           uint16             `json:"port_value,omitempty"`
 	Preference     string             `json:"ip_preference,omitempty"`
 	Protocol       string             `json:"protocol"`
+	HTTP2          *HTTP2Options      `json:"http2_protocol_options,omitempty"`
 	Breakers       *breakers          `json:"circuit_breakers,omitempty"`
 	Health         *healthCheckConfig `json:"health_check,omitempty"`
 	Outlier        *outlierConfig     `json:"outlier_detection,omitempty"`
 	Refused        string             `json:"refused,omitempty"`
 	Origin         string             `json:"origin"`
+}
+
+// HTTP2Options are the settings that a peer is told of, by Envoy's names. They
+// hold for both sides and are shown where HTTP/2 is spoken: by the clusters
+// that get it, and by every HTTP chain.
+type HTTP2Options struct {
+	MaxConcurrentStreams    uint32 `json:"max_concurrent_streams"`
+	InitialStreamWindow     uint32 `json:"initial_stream_window_size"`
+	InitialConnectionWindow uint32 `json:"initial_connection_window_size"`
 }
 
 type healthCheckConfig struct {
@@ -108,10 +118,14 @@ type outlierConfig struct {
 	MaxEjectionPercent int    `json:"max_ejection_percent"`
 }
 
-func dumpClusters(snapshot *mesh.Snapshot, updated string) clustersDump {
+func dumpClusters(snapshot *mesh.Snapshot, options *HTTP2Options, updated string) clustersDump {
 	out := clustersDump{Type: dumpType + "ClustersConfigDump", Version: snapshot.Version}
 	for _, c := range snapshot.Clusters {
-		out.Active = append(out.Active, clusterDump{snapshot.Version, clusterOf(c), updated})
+		config := clusterOf(c)
+		if c.Protocol.Multiplexed() {
+			config.HTTP2 = options
+		}
+		out.Active = append(out.Active, clusterDump{snapshot.Version, config, updated})
 	}
 	return out
 }

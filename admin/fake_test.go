@@ -97,6 +97,15 @@ func newFake() *fake {
 				Limits:    mesh.Limits{MaxConnections: 100, MaxPendingRequests: 10},
 				Endpoints: []Endpoint{{Address: netip.MustParseAddrPort("127.0.0.1:8080"), Weight: 1}},
 			},
+			{
+				Name:   "cds_egress_my-mesh_color_grpc_9090",
+				Limits: mesh.Limits{MaxRequests: 6},
+				Endpoints: []Endpoint{{
+					Address: netip.MustParseAddrPort("10.0.0.3:9090"), Hostname: "color.local",
+					Connections: EndpointConnections{Active: 1, Total: 1},
+					Requests:    EndpointRequests{Active: 10, Success: 990, Total: 1000},
+				}},
+			},
 		},
 	}
 }
@@ -109,6 +118,7 @@ func newTest() (*Server, *fake) {
 		Info: Info{
 			Version: "0123456789abcdef/1.0.0/Clean/RELEASE/crypto-tls", NodeID: "mesh/my-mesh/virtualNode/front", NodeCluster: "front",
 			Started: started, Concurrency: 2, ConfigPath: "/etc/outrider/mesh", LogLevel: "info", LogFormat: "text", DrainTime: 20 * time.Second,
+			HTTP2: HTTP2Options{MaxConcurrentStreams: 1024, InitialStreamWindow: 64 << 10, InitialConnectionWindow: 1 << 20},
 		},
 		Engine: f, Stats: set, Metrics: f, Logs: f, Controls: f,
 		Snapshot:   func() (*mesh.Snapshot, time.Time) { return testSnapshot(), started.Add(time.Second) },
@@ -133,6 +143,12 @@ func fillCells(set *stat.Set) {
 	for range 3 {
 		g.Histogram(0).Observe(3500)
 	}
+	const color = "cluster.cds_egress_my-mesh_color_grpc_9090."
+	set.Group(color, &stat.Layout{Counters: []string{"upstream_cx_http2_total"}}).Counter(0).Inc()
+	codec := stat.Layout{Counters: []string{"goaway_sent", "rx_reset"}, Gauges: []string{"streams_active"}}
+	set.Group(color+"http2.", &codec).Gauge(0).Set(10)
+	set.Group("http2.", &codec).Counter(1).Inc()
+	set.Group(color+"grpc.color.Service.Get.", &stat.Layout{Counters: []string{"success", "total"}}).Counter(1).Add(3)
 	set.TextFunc("control.text", func() string { return `v"3` })
 	set.GaugeFunc("server.live", func() int64 { return 1 })
 }
@@ -156,15 +172,29 @@ func testSnapshot() *mesh.Snapshot {
 		Origin:    at(3),
 	}
 	raw := &mesh.Cluster{Name: "cds_egress_my-mesh_db_tcp_5432", Protocol: mesh.TCP, Refuse: "an enforced client policy needs TLS", Origin: at(70)}
+	color := &mesh.Cluster{
+		Name: "cds_egress_my-mesh_color_grpc_9090", Protocol: mesh.GRPC, Node: "color", ConnectTimeout: time.Second,
+		Discovery: mesh.Discovery{Kind: mesh.StrictDNS, Host: "color.local", Port: 9090},
+		Origin:    at(80),
+	}
 	return &mesh.Snapshot{
 		Resource: mesh.Resource{Mesh: "my-mesh", Name: "front"}, Version: "v-1", Documents: []string{"mesh/routes.yaml"},
-		Clusters: []*mesh.Cluster{raw, user, local},
+		Clusters: []*mesh.Cluster{color, raw, user, local},
 		Inbound: []*mesh.Listener{{Port: 8080, Origin: at(2), VirtualHosts: []mesh.VirtualHost{{
 			Name: "local", Domains: []string{"*"}, Origin: at(2),
 			Routes: []mesh.Route{{Targets: []mesh.Target{{Cluster: local, Weight: 1}}, Timeout: mesh.Timeout{Value: 15 * time.Second}, Origin: at(2)}},
 		}}}},
 		Outbound: []*mesh.Listener{
 			{Direction: mesh.Egress, Port: 5432, Protocol: mesh.TCP, Targets: []mesh.Target{{Cluster: raw, Weight: 1}}, Origin: at(60)},
+			{Direction: mesh.Egress, Port: 9090, Protocol: mesh.GRPC, Origin: at(81), VirtualHosts: []mesh.VirtualHost{{
+				Name: "color.local", Domains: []string{"color.local", "color.local:9090"}, Origin: at(82),
+				Routes: []mesh.Route{{
+					Name: "get", Origin: at(83),
+					Match:   mesh.Match{Exact: "/color.Service/Get", GRPC: true, Headers: []mesh.HeaderMatch{{Name: "x-md", Kind: mesh.MatchSuffix, Value: "-beta"}}},
+					Targets: []mesh.Target{{Cluster: color, Weight: 1}}, Timeout: mesh.Timeout{Value: 15 * time.Second},
+					Retry: &mesh.RetryPolicy{MaxRetries: 3, On: mesh.RetryRefusedStream, GRPCStatus: 1<<13 | 1<<14, Explicit: true, Origin: at(84)},
+				}},
+			}}},
 			{Direction: mesh.Egress, Port: 8080, Origin: at(40), VirtualHosts: []mesh.VirtualHost{{
 				Name: "user-service.local", Domains: []string{"user-service.local", "user-service.local:8080"}, Origin: at(40),
 				Routes: []mesh.Route{{

@@ -32,6 +32,7 @@ type chainConfig struct {
 	Match       chainMatch       `json:"filter_chain_match"`
 	Protocol    string           `json:"protocol"`
 	Routes      string           `json:"route_config_name,omitempty"`
+	HTTP2       *HTTP2Options    `json:"http2_protocol_options,omitempty"`
 	Clusters    []weightedTarget `json:"weighted_clusters,omitempty"`
 	IdleTimeout string           `json:"idle_timeout,omitempty"`
 	Refused     string           `json:"refused,omitempty"`
@@ -48,7 +49,7 @@ type weightedTarget struct {
 }
 
 // dumpListeners puts the chains under the ports that are bound.
-func dumpListeners(snapshot *mesh.Snapshot, bound []Listener, updated string) listenersDump {
+func dumpListeners(snapshot *mesh.Snapshot, bound []Listener, options *HTTP2Options, updated string) listenersDump {
 	out := listenersDump{Type: dumpType + "ListenersConfigDump", Version: snapshot.Version}
 	for _, l := range bound {
 		config := listenerConfig{Name: l.Name, Direction: "INBOUND"}
@@ -61,17 +62,17 @@ func dumpListeners(snapshot *mesh.Snapshot, bound []Listener, updated string) li
 			config.Address = &a
 		}
 		for _, c := range chains {
-			config.Chains = append(config.Chains, chainOf(c))
+			config.Chains = append(config.Chains, chainOf(c, options))
 		}
 		out.Active = append(out.Active, listenerDump{l.Name, listenerState{snapshot.Version, config, updated}})
 	}
 	return out
 }
 
-func chainOf(l *mesh.Listener) chainConfig {
+func chainOf(l *mesh.Listener, options *HTTP2Options) chainConfig {
 	c := chainConfig{Match: chainMatch{l.Port}, Protocol: l.Protocol.String(), Refused: l.Refuse, Origin: l.Origin.String()}
 	if l.Protocol != mesh.TCP {
-		c.Routes = l.RouteName()
+		c.Routes, c.HTTP2 = l.RouteName(), options
 		return c
 	}
 	c.Clusters = targetsOf(l.Targets)

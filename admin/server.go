@@ -48,6 +48,7 @@ type Info struct {
 	// LogLevel and LogFormat are as the process was started.
 	LogLevel, LogFormat string
 	DrainTime           time.Duration
+	HTTP2               HTTP2Options
 }
 
 // engine is what serves traffic.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -23,16 +24,19 @@ type compareFlags struct {
 	stand            standFlags
 	plan             compare.Plan
 	peers, scenarios string
+	before           string
 	smoke, strict    bool
 }
 
 func (f *compareFlags) add(flags *flag.FlagSet) {
 	f.stand.add(flags)
 	flags.IntVar(&f.plan.Rounds, "rounds", 5, "how often every scenario is measured with every peer, 1 to 1000")
-	flags.DurationVar(&f.plan.Window, "duration", 2*time.Second, "of one measured window")
+	flags.DurationVar(&f.plan.Window, "duration", 1500*time.Millisecond, "of one measured window")
 	flags.DurationVar(&f.plan.Warmup, "warmup", 300*time.Millisecond, "load before each window")
-	flags.StringVar(&f.peers, "peers", strings.Join(peers.Names, ","), "who is measured")
-	flags.StringVar(&f.scenarios, "scenarios", "", "which scenarios (default all)")
+	flags.StringVar(&f.peers, "peers", strings.Join(peers.Names, ","), "who is measured, each where it speaks the protocol")
+	flags.StringVar(&f.scenarios, "scenarios", "", "which scenarios (default all); a name may end in an asterisk: h2c-*")
+	flags.StringVar(&f.before, "before", "", "an earlier Outrider to run beside today's over HTTP/1.1: a program or a git `revision` "+
+		"(default "+beforeHTTP2+" if it can be built)")
 	flags.BoolVar(&f.smoke, "smoke", false, "one very short round: does everything run? Its figures mean nothing")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 1 when a target is missed")
 }
@@ -86,17 +90,44 @@ func runCompare(ctx context.Context, args []string) error {
 
 // run makes the comparison on a stand of its own.
 func (f *compareFlags) run(ctx context.Context) (report.Comparison, error) {
+	dir, err := os.MkdirTemp("", "bench-before-")
+	if err != nil {
+		return report.Comparison{}, err
+	}
+	defer os.RemoveAll(dir)
+	missing, err := f.prepareBefore(ctx, dir) // with all processors, before this process is pinned to one
+	if err != nil {
+		return report.Comparison{}, interrupted(ctx, err)
+	}
 	stand, err := f.stand.open(f.plan.Peers)
 	if err != nil {
 		return report.Comparison{}, err
 	}
 	defer stand.close()
-	outcomes, versions, err := f.plan.Run(ctx, stand.stage, stand.rest)
+	result, err := f.plan.Run(ctx, stand.stage, stand.rest)
 	return report.Comparison{
-		Date: time.Now().UTC().Format("2006-01-02"), Machine: measure.Machine(), Versions: versions, Outcomes: outcomes,
+		Date: time.Now().UTC().Format("2006-01-02"), Machine: measure.Machine(), Versions: result.Versions, Outcomes: result.Outcomes,
+		Missing: append(missing, result.Missing...),
 		How: fmt.Sprintf("Medians of %d rounds, windows of %v after %v of warm-up, peers taking turns; %s.",
 			f.plan.Rounds, f.plan.Window, f.plan.Warmup, stand.processors()),
 	}, interrupted(ctx, err)
+}
+
+// prepareBefore finds or builds the earlier program, if the plan has a use for it. Without one that was asked for by name the comparison goes on, and says so.
+func (f *compareFlags) prepareBefore(ctx context.Context, dir string) (missing []string, err error) {
+	if !f.plan.Measures(peers.Before) {
+		f.plan.Peers = slices.DeleteFunc(f.plan.Peers, func(name string) bool { return name == peers.Before })
+		return nil, nil
+	}
+	what := cmp.Or(f.before, beforeHTTP2)
+	fmt.Fprintf(os.Stderr, "preparing the earlier build, %s\n", what)
+	f.stand.programs.Before, err = earlierProgram(ctx, what, dir)
+	if err == nil || f.before != "" || ctx.Err() != nil {
+		return nil, err
+	}
+	f.plan.Peers = slices.DeleteFunc(f.plan.Peers, func(name string) bool { return name == peers.Before })
+	fmt.Fprintf(os.Stderr, "bench: NOT MEASURED: %s: %v\n", peers.Before, err)
+	return []string{fmt.Sprintf("%s, the build of revision %s: %v", peers.Before, what, err)}, nil
 }
 
 func (f *compareFlags) verdict(result report.Comparison) error {

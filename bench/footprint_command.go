@@ -6,7 +6,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/outrider-mesh/outrider/bench/footprint"
@@ -43,7 +45,7 @@ func measureIdle(ctx context.Context, common *standFlags, idle footprint.Idle) (
 		return nil, err
 	}
 	defer stand.close()
-	backs, err := peers.StartBackend(stand.stage.Spawner, stand.rest, 1)
+	backs, err := peers.StartBackend(stand.stage.Spawner, peers.HTTP1, stand.rest, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -68,21 +70,59 @@ func runMallocs(ctx context.Context, args []string) error {
 	return printFacts(measureMallocs(ctx, &common, mallocs))
 }
 
-func measureMallocs(ctx context.Context, common *standFlags, mallocs footprint.Mallocs) ([]report.Fact, error) {
+func measureMallocs(ctx context.Context, common *standFlags, mallocs footprint.Mallocs) (facts []report.Fact, err error) {
 	stand, err := common.open([]string{peers.Outrider})
 	if err != nil {
 		return nil, err
 	}
 	defer stand.close()
-	backs, err := peers.StartBackend(stand.stage.Spawner, stand.rest, 1)
+	for _, protocol := range []peers.Protocol{peers.HTTP1, peers.HTTP2} {
+		backs, err := peers.StartBackend(stand.stage.Spawner, protocol, stand.rest, 1)
+		if err != nil {
+			return nil, err
+		}
+		peer, err := stand.stage.Start(ctx, peers.Outrider, protocol, backs[0])
+		if err != nil {
+			return nil, interrupted(ctx, err)
+		}
+		more, err := mallocs.Run(ctx, peer)
+		peer.Stop()
+		if facts = append(facts, more...); err != nil {
+			return facts, interrupted(ctx, err)
+		}
+	}
+	return facts, nil
+}
+
+// runHeld is bench held.
+func runHeld(ctx context.Context, args []string) error {
+	var common standFlags
+	held := footprint.Protocols{Progress: os.Stderr}
+	flags := flag.NewFlagSet("bench held", flag.ContinueOnError)
+	common.add(flags)
+	flags.IntVar(&held.Connections, "connections", 5000, "HTTP/2 connections, and TCP pairs, to hold, 1 to 25000")
+	flags.IntVar(&held.Streams, "streams", 10000, "HTTP/2 streams to hold, 1 to 100000")
+	flags.IntVar(&held.StreamsEach, "streams-each", 100, "at most on one connection, 1 to 1000")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if !within(held.Connections, 1, 25000) || !within(held.Streams, 1, 100000) || !within(held.StreamsEach, 1, 1000) {
+		return usageError{fmt.Errorf("held: a number is out of its bounds: try --help")}
+	}
+	return printFacts(measureHeld(ctx, &common, held))
+}
+
+func measureHeld(ctx context.Context, common *standFlags, held footprint.Protocols) ([]report.Fact, error) {
+	stand, err := common.open([]string{peers.Outrider})
 	if err != nil {
 		return nil, err
 	}
-	peer, err := stand.stage.Start(ctx, peers.Outrider, backs[0])
+	defer stand.close()
+	backs, err := peers.StartBackend(stand.stage.Spawner, peers.HTTP2, stand.rest, 3)
 	if err != nil {
-		return nil, interrupted(ctx, err)
+		return nil, err
 	}
-	facts, err := mallocs.Run(ctx, peer)
+	facts, err := held.Run(ctx, stand.stage, [3]netip.AddrPort(backs))
 	return facts, interrupted(ctx, err)
 }
 
@@ -107,18 +147,12 @@ func runAll(ctx context.Context, args []string) error {
 	}
 	idle := footprint.Idle{Nodes: 200, Starts: 5, Settle: 10 * time.Second, Connections: 10_000, Others: 500, Progress: os.Stderr}
 	mallocs := footprint.Mallocs{Requests: 200_000, Connections: 8, Progress: os.Stderr}
+	held := footprint.Protocols{Connections: 5000, Streams: 10_000, StreamsEach: 100, Progress: os.Stderr}
 	if f.smoke {
 		idle.Starts, idle.Settle, idle.Connections, mallocs.Requests = 1, time.Second, 1000, 10_000
+		held.Connections, held.Streams = 200, 500
 	}
-	facts, err := measureIdle(ctx, &f.stand, idle)
-	if err != nil {
-		return err
-	}
-	more, err := measureMallocs(ctx, &f.stand, mallocs)
-	if err != nil {
-		return err
-	}
-	result, err := f.run(ctx)
+	result, err := f.run(ctx) // first: it may build the earlier program, with all processors
 	if err != nil {
 		return err
 	}
@@ -126,8 +160,20 @@ func runAll(ctx context.Context, args []string) error {
 	if err := result.Write(os.Stdout); err != nil {
 		return err
 	}
+	facts, err := measureIdle(ctx, &f.stand, idle)
+	if err != nil {
+		return err
+	}
+	perHeld, err := measureHeld(ctx, &f.stand, held)
+	if err != nil {
+		return err
+	}
+	perRequest, err := measureMallocs(ctx, &f.stand, mallocs)
+	if err != nil {
+		return err
+	}
 	fmt.Print("\n## At rest\n\n")
-	if err := report.WriteFacts(os.Stdout, append(facts, more...)); err != nil {
+	if err := report.WriteFacts(os.Stdout, slices.Concat(facts, perHeld, perRequest)); err != nil {
 		return err
 	}
 	return f.verdict(result)

@@ -4,10 +4,11 @@
 //
 //	bench load      generates HTTP load on a target and prints latencies and failures
 //	bench backend   is the cheap server behind the proxies of a benchmark
-//	bench compare   runs Outrider, nginx and HAProxy beside each other (what make bench calls)
+//	bench compare   runs Outrider, nginx and HAProxy beside each other, protocol by protocol
 //	bench idle      measures memory at rest, memory per connection and the time to LIVE
+//	bench held      measures memory per idle HTTP/2 connection, HTTP/2 stream and TCP pair
 //	bench mallocs   counts heap allocations per proxied request
-//	bench all       runs the last three and prints the section for docs/benchmarks.md
+//	bench all       runs the last four and prints the section for docs/benchmarks.md (what make bench calls)
 //
 // The commands parse flags and call the packages below this one. How a figure is made: one proxy at a time is loaded,
 // pinned to one core, with generator and backend on another; its CPU time is what the kernel's scheduler has counted
@@ -35,8 +36,9 @@ var commands = []command{
 	{"backend", "serve the paths a benchmark asks for: bench backend [flags]", runBackend},
 	{"compare", "run Outrider and its peers beside each other: bench compare [flags]", runCompare},
 	{"idle", "measure time to LIVE, memory at rest and per connection: bench idle [flags]", runIdle},
+	{"held", "measure memory per idle HTTP/2 connection, HTTP/2 stream and TCP pair: bench held [flags]", runHeld},
 	{"mallocs", "count heap allocations per proxied request: bench mallocs [flags]", runMallocs},
-	{"all", "run compare, idle and mallocs, print the section for docs/benchmarks.md: bench all [flags]", runAll},
+	{"all", "run compare, idle, held and mallocs, print the section for docs/benchmarks.md: bench all [flags]", runAll},
 }
 
 func main() {

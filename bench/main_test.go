@@ -17,7 +17,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/outrider-mesh/outrider/bench/compare"
 	"github.com/outrider-mesh/outrider/bench/measure"
+	"github.com/outrider-mesh/outrider/bench/peers"
 )
 
 // The test binary is the command itself when asked to be: for commands that pin or replace their process.
@@ -40,7 +42,7 @@ func TestAWrongCommandLineIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		"load --duration 0s http://127.0.0.1/", "load --connections 60000 http://127.0.0.1/", "load --body -1 http://127.0.0.1/", "load --header x http://127.0.0.1/",
 		"backend x", "backend --listen 0.0.0.0:0", "backend --listen x",
 		"compare --peers nobody", "compare --peers nginx,nginx", "compare --peers ,", "compare --rounds 0", "compare --duration 1ms", "compare --warmup -1s", "compare --scenarios x",
-		"compare --peers direct --proxy-cpu 1", "idle --nodes 1", "idle --connections 0", "mallocs --requests 0", "all --rounds 0",
+		"compare --peers direct --proxy-cpu 1", "compare --scenarios h3*", "backend --grpc x", "held --connections 0", "held --streams-each 1001", "idle --nodes 1", "idle --connections 0", "mallocs --requests 0", "all --rounds 0",
 	} {
 		if code := exitCode(dispatch(context.Background(), strings.Fields(line))); code != 2 {
 			t.Errorf("bench %s: exit code %d", line, code)
@@ -119,15 +121,74 @@ func TestASmokeRunEndsAllThatItStarted(t *testing.T) {
 		}
 		names += "," + peer
 	}
+	if strings.Contains(names, "haproxy") {
+		names += ",haproxy-pipes"
+	}
 	dir := t.TempDir()
-	cmd := bench("compare", "--smoke", "--peers", names, "--scenarios", "get-1k-8,open-1000,post-16k,ping-beside-bulk")
+	cmd := bench("compare", "--smoke", "--peers", names, "--scenarios", "get-1k-8,open-1000,post-16k,ping-beside-bulk,ws-*,h2c-*,grpc-*,tcp-*")
 	cmd.Env = append(cmd.Env, "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "### ping-beside-bulk") {
+	if err != nil || strings.Count(string(out), "\n### ") != 13 {
 		t.Fatalf("%s%v", out, err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestAnEarlierOutriderIsAProgramOrARevision(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "old")
+	if err := os.WriteFile(program, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := earlierProgram(t.Context(), program, dir); got != program || err != nil {
+		t.Error(got, err)
+	}
+	t.Chdir(dir)
+	if _, err := earlierProgram(t.Context(), "HEAD", t.TempDir()); err == nil || !strings.Contains(err.Error(), "neither a program nor a revision") {
+		t.Error(err)
+	}
+	for file, text := range map[string]string{"go.mod": "module example.test/old\n\ngo 1.26.0\n", "cmd/outrider/main.go": "package main\n\nfunc main() { println(\"old\") }\n"} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range []string{"init -q", "add .", "-c user.name=x -c user.email=x@example.test -c commit.gpgsign=false commit -q --no-verify -m x"} {
+		if said, err := exec.Command("git", strings.Fields(line)...).CombinedOutput(); err != nil {
+			t.Skipf("left out: git %s: %v: %s", line, err, said)
+		}
+	}
+	t.Chdir("cmd") // the whole history, from wherever one stands in it
+	built, err := earlierProgram(t.Context(), "HEAD", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.Command(built).CombinedOutput(); string(said) != "old\n" || err != nil {
+		t.Error(string(said), err)
+	}
+	if _, err := earlierProgram(t.Context(), "nothing", t.TempDir()); err == nil {
+		t.Error("a revision that is not there was built")
+	}
+}
+
+func TestWithoutAnEarlierBuildTheComparisonGoesOnUnlessOneWasAskedFor(t *testing.T) {
+	t.Chdir(t.TempDir())
+	scenarios, err := compare.Pick([]string{"get-1k-8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := compareFlags{plan: compare.Plan{Scenarios: scenarios, Peers: []string{peers.Before, peers.Direct}}}
+	missing, err := f.prepareBefore(t.Context(), t.TempDir())
+	if err != nil || len(missing) != 1 || !strings.Contains(missing[0], beforeHTTP2) || len(f.plan.Peers) != 1 {
+		t.Error(missing, f.plan.Peers, err)
+	}
+	f.plan.Peers, f.before = []string{peers.Before, peers.Direct}, "nothing"
+	if _, err := f.prepareBefore(t.Context(), t.TempDir()); err == nil {
+		t.Error("what was asked for is missing, and no error")
 	}
 }
 

@@ -3,8 +3,6 @@ package proxy
 import (
 	"io"
 	"testing"
-
-	"github.com/outrider-mesh/outrider/proxy/l7/h1"
 )
 
 // A request that has come on a kept connection at the moment the server ends
@@ -13,7 +11,7 @@ func TestAServerThatEndsServesTheRequestThatHasCome(t *testing.T) {
 	e := newEgress(t)
 	for _, sent := range []string{"GET / HTTP/1.1\r\n", ""} {
 		c, client := e.accept(t, asIs)
-		h := httpConn{conn: c, codec: h1.NewServer(c.sock)}
+		h := newHTTP1(&httpConn{conn: c})
 		c.sock.WatchRead(&c.last)
 		if sent != "" {
 			io.WriteString(client, sent)
@@ -25,6 +23,6 @@ func TestAServerThatEndsServesTheRequestThatHasCome(t *testing.T) {
 		if err := h.await(false); (err == nil) != (sent != "") {
 			t.Errorf("await after %q: %v", sent, err)
 		}
-		h.codec.Release()
+		h.release()
 	}
 }

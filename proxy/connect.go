@@ -18,26 +18,26 @@ import (
 
 // upgrade writes the answer to an upgrade and relays bytes both ways until both
 // sides end. The route's idle timeout goes on; its timeout does not.
-func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
-	lease, ok := ex.Lease.(interface {
+func (h *http1) upgrade(e *exchange) (keep bool) {
+	lease, ok := e.Lease.(interface {
 		Hijack() (c *sock.Conn, early []byte, idle time.Duration)
 	})
 	if !ok {
 		return false
 	}
-	if _, err := h.codec.WriteResponse(ex); err != nil {
+	if _, err := h.codec.WriteResponse(&e.Exchange); err != nil {
 		return false
 	}
 	h.stats.Counter(cxUpgradesTotal).Inc()
 	h.stats.Gauge(cxUpgradesActive).Inc()
 	up, late, idle := lease.Hijack()
-	s := l4.Session{Down: h.sock, Early: h.codec.Early(), Late: late, Idle: idle}
-	h.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
+	s := l4.Session{Down: h.sock, Early: h.codec.Early(), Late: late, Idle: idle, Splicing: h.server.streams.splicing}
+	h.conn.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
 	h.sock.WatchRead(nil)
 	up.Watch(nil)
 	s.RelayConn(up)
-	ex.Clock = sock.Now()
-	ex.BytesReceived, ex.BytesSent = ex.BytesReceived+s.Received, ex.BytesSent+s.Sent
+	e.Clock = sock.Now()
+	e.BytesReceived, e.BytesSent = e.BytesReceived+s.Received, e.BytesSent+s.Sent
 	h.stats.Gauge(cxUpgradesActive).Dec()
 	return false
 }
@@ -45,30 +45,30 @@ func (h *httpConn) upgrade(ex *l7.Exchange) (keep bool) {
 // connect answers CONNECT to a backend's port. To a TCP backend it relays; to
 // HTTP backends it serves what comes through the tunnel as if they had been
 // dialed.
-func (h *httpConn) connect(ex *l7.Exchange, ch *chain) (keep bool) {
+func (h *http1) connect(e *exchange, ch *chain) (keep bool) {
 	switch {
 	case h.listener.bind.Direction == mesh.Ingress:
 		// Envoy: CONNECT is no upgrade that this listener allows.
-		h.replyAndClose(ex, &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true})
+		h.replyAndClose(e, &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true})
 		return false
 	case ch.spec.Refuse != "":
-		h.replyAndClose(ex, &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "listener_refused",
+		h.replyAndClose(e, &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "listener_refused",
 			Body: "port " + strconv.Itoa(int(ch.spec.Port)) + " is not served: " + ch.spec.Refuse, Close: true})
 		return false
 	case ch.spec.Protocol == mesh.TCP:
 		cluster := ch.targets.Pick(rand.Uint64())
 		if cluster == nil {
-			h.replyAndClose(ex, errNoWeight)
+			h.replyAndClose(e, errNoWeight)
 			return false
 		}
 		stream, err := cluster.Connect()
 		s := l4.Session{Cluster: cluster.Name(), Idle: ch.spec.IdleTimeout.Value}
-		return h.tunnel(ex, s, stream, err)
+		return h.tunnel(e, s, stream, err)
 	}
-	if !h.established(ex) {
+	if !h.established(e) {
 		return false
 	}
-	h.begun.Store(0)
+	h.conn.begun.Store(0)
 	inner := httpConn{conn: h.conn, chain: ch, routing: h.server.Routing(), find: byPort, local: h.local}
 	inner.early = h.codec.Early()
 	h.serveHTTP(inner)
@@ -77,16 +77,16 @@ func (h *httpConn) connect(ex *l7.Exchange, ch *chain) (keep bool) {
 
 // tunnel answers CONNECT and relays, if the stream could be opened. The
 // request's memory is kept meanwhile: the access log is told of it.
-func (h *httpConn) tunnel(ex *l7.Exchange, s l4.Session, stream *upstream.Stream, err error) (keep bool) {
+func (h *http1) tunnel(e *exchange, s l4.Session, stream *upstream.Stream, err error) (keep bool) {
 	if err != nil {
-		h.replyAndClose(ex, err.(*l7.Failure))
+		h.replyAndClose(e, err.(*l7.Failure))
 		return false
 	}
-	if !h.established(ex) {
+	if !h.established(e) {
 		stream.Close()
 		return false
 	}
-	h.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
+	h.conn.begun.Store(0) // a tunnel ends by its own FINs, not by the sweep
 	h.sock.WatchRead(nil)
 	s.Down, s.Early = h.sock, h.codec.Early()
 	h.relay(&s, stream, nil)
@@ -94,57 +94,57 @@ func (h *httpConn) tunnel(ex *l7.Exchange, s l4.Session, stream *upstream.Stream
 }
 
 // established answers a CONNECT with 200.
-func (h *httpConn) established(ex *l7.Exchange) bool {
-	ex.Response.Status, ex.Response.Upgraded, ex.Response.Body = 200, true, l7.Empty
-	_, err := h.codec.WriteResponse(ex)
+func (h *http1) established(e *exchange) bool {
+	e.Response.Status, e.Response.Upgraded, e.Response.Body = 200, true, l7.Empty
+	_, err := h.codec.WriteResponse(&e.Exchange)
 	return err == nil
 }
 
 // forwardProxy serves what names a host that is no backend: CONNECT, or an
 // absolute-form request as HTTP_PROXY makes them, on a connection that was not
 // redirected. The egress filter holds here too.
-func (h *httpConn) forwardProxy(ex *l7.Exchange) (keep bool) {
-	host, port := splitHostPort(ex.Request.Authority)
+func (h *http1) forwardProxy(e *exchange) (keep bool) {
+	host, port := splitHostPort(e.Request.Authority)
 	if port == 0 {
 		port = 80
 	}
-	if ch := h.ofBackend(port); ch != nil && !toAWS(ex, host) {
-		if ex.Request.IsConnect() {
-			return h.connect(ex, ch)
+	if ch := h.ofBackend(port); ch != nil && !toAWS(e, host) {
+		if e.Request.IsConnect() {
+			return h.connect(e, ch)
 		}
 		h.stats.Counter(noRoute).Inc()
-		h.reply(ex, errNoRoute)
-		return h.respond(ex)
+		e.reply(errNoRoute)
+		return h.respond(e)
 	}
-	cluster := h.egressCluster(ex, host)
+	cluster := h.egressCluster(e, host)
 	if cluster == nil {
-		h.replyAndClose(ex, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
-			Body: "egress filter DROP_ALL: " + string(ex.Request.Authority) + " is no backend of this node", Close: true})
+		h.replyAndClose(e, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
+			Body: "egress filter DROP_ALL: " + string(e.Request.Authority) + " is no backend of this node", Close: true})
 		return false
 	}
 	addr, err := resolve(host, port)
 	if err != nil {
-		h.replyAndClose(ex, &l7.Failure{Status: 503, Flag: l7.FlagNoHealthyUpstream, Details: "no_healthy_upstream",
+		h.replyAndClose(e, &l7.Failure{Status: 503, Flag: l7.FlagNoHealthyUpstream, Details: "no_healthy_upstream",
 			Body: "no healthy upstream", Close: true, Cause: err})
 		return false
 	}
-	if ex.Request.IsConnect() {
+	if e.Request.IsConnect() {
 		stream, err := cluster.ConnectTo(addr)
-		return h.tunnel(ex, l4.Session{Local: addr, Cluster: cluster.Name(), Idle: passIdle}, stream, err)
+		return h.tunnel(e, l4.Session{Local: addr, Cluster: cluster.Name(), Idle: passIdle, Witness: h.server.witness()}, stream, err)
 	}
-	if err := cluster.ForwardTo(ex, addr, passRoute); err != nil {
+	if err := cluster.ForwardTo(&e.Exchange, addr, passRoute); err != nil {
 		f, ok := err.(*l7.Failure)
 		if !ok || f.Status == 0 {
 			return false
 		}
-		h.reply(ex, f)
+		e.reply(f)
 	}
-	return h.respond(ex)
+	return h.respond(e)
 }
 
 // ofBackend is the chain of the backends on a port, which take it over: other
 // hosts on it get 404, under ALLOW_ALL too (App Mesh 2.3).
-func (h *httpConn) ofBackend(port uint16) *chain {
+func (h *http1) ofBackend(port uint16) *chain {
 	if h.listener.bind.Direction == mesh.Ingress {
 		return nil
 	}
@@ -153,22 +153,22 @@ func (h *httpConn) ofBackend(port uint16) *chain {
 
 // egressCluster is the cluster for a host that is no backend, or nil when the
 // egress filter forbids it.
-func (h *httpConn) egressCluster(ex *l7.Exchange, host string) *upstream.Cluster {
+func (h *http1) egressCluster(e *exchange, host string) *upstream.Cluster {
 	r := h.server.Routing()
 	switch {
 	case h.listener.bind.Direction == mesh.Ingress:
 		return nil
 	case r.allowAll != nil:
 		return r.allowAll
-	case toAWS(ex, host):
+	case toAWS(e, host):
 		return r.aws
 	}
 	return nil
 }
 
 // toAWS tells a CONNECT to one of AWS's own services, which always passes.
-func toAWS(ex *l7.Exchange, host string) bool {
-	return ex.Request.IsConnect() && l4.IsAWS(strings.ToLower(host))
+func toAWS(e *exchange, host string) bool {
+	return e.Request.IsConnect() && l4.IsAWS(strings.ToLower(host))
 }
 
 // passRoute is the route of requests that no document routes: App Mesh's
@@ -179,10 +179,10 @@ var passRoute = &mesh.Route{
 }
 
 // replyAndClose answers with a failure, as the last thing on the connection.
-func (h *httpConn) replyAndClose(ex *l7.Exchange, f *l7.Failure) {
-	h.reply(ex, f)
-	ex.Response.Close = true
-	h.respond(ex)
+func (h *http1) replyAndClose(e *exchange, f *l7.Failure) {
+	e.reply(f)
+	e.Response.Close = true
+	h.respond(e)
 }
 
 // resolveTimeout bounds the lookup of a name that is no backend.

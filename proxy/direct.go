@@ -9,10 +9,10 @@ import (
 
 // byPort finds the chain of a redirected connection. It stays the same chain
 // until the routing is swapped; a port that has gone with it leaves none.
-func byPort(h *httpConn, _ *l7.Exchange) *chain {
+func byPort(h *httpConn, last *found, _ *l7.Exchange) *chain {
 	r := h.server.Routing()
-	if r == h.routing {
-		return h.chain
+	if r == last.routing {
+		return last.chain
 	}
 	port := h.chain.spec.Port
 	chains := r.outbound
@@ -23,29 +23,29 @@ func byPort(h *httpConn, _ *l7.Exchange) *chain {
 	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
 		return nil
 	}
-	h.routing, h.chain = r, ch
+	last.routing, last.chain = r, ch
 	return ch
 }
 
 // byAuthority finds the chain of a request on a connection made straight to
 // the egress port: by "name:port", or by a bare name if it has one port only.
-func byAuthority(h *httpConn, ex *l7.Exchange) *chain {
+func byAuthority(h *httpConn, last *found, ex *l7.Exchange) *chain {
 	r := h.server.Routing()
-	if r == h.routing && h.chain != nil && bytes.Equal(h.named, ex.Request.Authority) {
-		return h.chain
+	if r == last.routing && last.chain != nil && bytes.Equal(last.named, ex.Request.Authority) {
+		return last.chain
 	}
 	ch := r.find(ex.Request.Authority)
 	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
 		return nil
 	}
-	h.routing, h.chain = r, ch
-	h.named = append(h.named[:0], ex.Request.Authority...)
+	last.routing, last.chain = r, ch
+	last.named = append(last.named[:0], ex.Request.Authority...)
 	return ch
 }
 
 // byHostPort finds the chain of a request on a connection made straight to the
 // ingress port of a node with several listeners: by the port in its Host.
-func byHostPort(h *httpConn, ex *l7.Exchange) *chain {
+func byHostPort(h *httpConn, _ *found, ex *l7.Exchange) *chain {
 	_, port := splitHostPort(ex.Request.Authority)
 	ch := h.server.Routing().inbound[port]
 	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {

@@ -3,20 +3,24 @@
 //	server.go    the listeners of the two ports: start, drain, stop
 //	conn.go      one accepted connection: where was it going, who takes it
 //	egress.go    ... on the egress port    ingress.go   ... on the ingress port
-//	http.go      an HTTP connection: read a request, answer it, and again
+//	http.go      an HTTP connection: which codec?
+//	http1.go     ... HTTP/1: read a request, answer it, and again
+//	http2.go     ... HTTP/2: streams, each on a goroutine of its own
+//	exchange.go  what serves one request, by either codec
 //	direct.go    which chain, when nothing redirected the connection
 //	connect.go   CONNECT and upgrades: bytes both ways
 //	routing.go   the compiled chains of one snapshot
 //	route/       which route?
 //	filter/      the stages every exchange passes
 //	upstream/    which endpoint, how often, how long
-//	l7/h1/       the codec
+//	l7/h1/       the codecs; l7/h2/
 //	l4/          TCP: which cluster, then relay/
 //	sniff/       which protocol is this?
 //	sweep.go     clients that left cancel what they asked for
 //	record.go    what the access log is told
 //
-// A connection belongs to one goroutine from accept to close. It serves one
-// exchange after the other; each loads the routing anew, so that a reload
-// changes the next request and cuts none.
+// A connection belongs to one goroutine from accept to close. On HTTP/1 it
+// serves one exchange after the other; on HTTP/2 it reads, and each stream is
+// served by a goroutine of a crew. Each exchange loads the routing anew, so that
+// a reload changes the next request and cuts none.
 package proxy

@@ -1,52 +1,45 @@
 package proxy
 
 import (
-	"math/rand/v2"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
-	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l4"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
 // serveEgress serves a connection of the egress port (App Mesh 2.3): the chain
-// is that of the backend port the app dialed. TLS to *.amazonaws.com passes
-// always; without a chain everything passes under ALLOW_ALL and nothing under
-// DROP_ALL.
+// is that of the backend port the app dialed. Where there is one, what the
+// documents declare is believed. Without one everything passes under ALLOW_ALL,
+// at once, and under DROP_ALL nothing but TLS to *.amazonaws.com, after a look at
+// the name that the client asks for: until then nobody is dialed.
 func (c *conn) serveEgress() {
-	routing := c.server.Routing()
 	dst, redirected := c.sock.OriginalDst()
 	if !redirected {
 		c.serveDirectEgress()
 		return
 	}
+	c.serveRedirectedEgress(dst)
+}
+
+func (c *conn) serveRedirectedEgress(dst netip.AddrPort) {
+	routing := c.server.Routing()
 	ch := routing.outbound[dst.Port()]
 	switch {
 	case ch == nil && routing.allowAll != nil:
 		c.pass(routing.allowAll, dst, "")
 	case ch == nil:
-		if name, ok := c.awsName(); ok && routing.aws != nil {
-			c.pass(routing.aws, dst, name)
-			return
-		}
-		c.refuse(dst, "egress filter DROP_ALL, and no backend has the port")
-	case ch.spec.Refuse != "", ch.spec.Protocol == mesh.TCP && dst.Port() == httpsPort:
-		// On this port the client speaks first, so a look at what it says
-		// holds nobody up. On other TCP ports nothing is waited for, so that
-		// servers that speak first work (Envoy's TLS inspector stalls them).
-		if name, ok := c.awsName(); ok && routing.aws != nil {
-			c.pass(routing.aws, dst, name)
-			return
-		}
-		c.serveChain(ch, dst)
+		c.serveAWS(routing.aws, dst, "egress filter DROP_ALL, and no backend has the port")
+	case ch.spec.Refuse != "":
+		c.serveAWS(routing.aws, dst, ch.spec.Refuse)
+	case ch.spec.Protocol == mesh.TCP && dst.Port() == httpsPort && routing.aws != nil:
+		c.serveHTTPSPort(ch, routing.aws, dst)
 	default:
 		c.serveChain(ch, dst)
 	}
 }
-
-const httpsPort = 443
 
 // serveDirectEgress serves a connection made straight to the egress port: a
 // sidecar that nothing redirects to. It must not be an open proxy.
@@ -58,46 +51,90 @@ func (c *conn) serveDirectEgress() {
 	c.serveHTTP(httpConn{conn: c, find: byAuthority, local: c.sock.Local()})
 }
 
+// sniTimeout is how long a client may take to say which server it wants, where
+// that alone can allow its connection. (Envoy: listener_filters_timeout, 15 s.
+// Ours is shorter: what ends by it is mostly a server-first protocol that the
+// filter forbids, whose app should be told soon.)
+const sniTimeout = 5 * time.Second
+
+// serveAWS passes TLS to *.amazonaws.com on, which App Mesh always lets through,
+// and refuses everything else.
+func (c *conn) serveAWS(aws *upstream.Cluster, dst netip.AddrPort, why string) {
+	if aws == nil {
+		c.refuse(dst, why)
+		return
+	}
+	name, ok := c.awsName(sniTimeout)
+	if !ok {
+		c.server.streams.sniffs.Counter(sniffRefused).Inc()
+		c.refuse(dst, why)
+		return
+	}
+	c.pass(aws, dst, name)
+}
+
+// awsName tells whether the connection begins with TLS to *.amazonaws.com. It
+// waits for the client's first bytes and consumes none.
+func (c *conn) awsName(within time.Duration) (string, bool) {
+	name, ok := l4.ServerName(c.sock, within)
+	return name, ok && l4.IsAWS(name)
+}
+
 // passIdle closes connections that no document speaks of when they carry
 // nothing: the peer of one may be gone for good (Envoy: TCP proxy idle_timeout).
 const passIdle = time.Hour
 
-// pass relays bytes to the address that the app chose.
+// pass relays bytes to the address that the app chose. Nobody waits to know
+// what they are: a witness tells from those that pass.
 func (c *conn) pass(cluster *upstream.Cluster, dst netip.AddrPort, serverName string) {
-	s := l4.Session{Down: c.sock, Local: dst, ServerName: serverName, Cluster: cluster.Name(), Idle: passIdle}
+	s := l4.Session{Down: c.sock, Local: dst, ServerName: serverName, Cluster: cluster.Name(), Idle: passIdle,
+		Witness: c.server.witness()}
 	stream, err := cluster.ConnectTo(dst)
-	c.relay(&s, stream, err)
+	c.relayFrom(c.born, &s, stream, err)
 }
 
-// serveTCP relays bytes to one of the chain's clusters.
-func (c *conn) serveTCP(ch *chain, dst netip.AddrPort) {
-	s := l4.Session{Down: c.sock, Local: dst, Idle: ch.spec.IdleTimeout.Value}
-	cluster := ch.targets.Pick(rand.Uint64())
-	if cluster == nil {
-		c.refuse(dst, "the route has no target with a weight")
+const httpsPort = 443
+
+// serveHTTPSPort serves the port of a TCP backend on which the app may also
+// call AWS. The backend is dialed at once, so that one that speaks first is kept
+// from nothing, and whoever speaks first decides: a client that asks for
+// *.amazonaws.com goes there, everything else to the backend. On other TCP ports
+// nobody looks (Envoy's TLS inspector stalls servers that speak first).
+func (c *conn) serveHTTPSPort(ch *chain, aws *upstream.Cluster, dst netip.AddrPort) {
+	s, cluster := c.session(ch, dst)
+	stream, err := connect(cluster)
+	if name, ok := c.awsNameBefore(stream); ok {
+		if stream != nil {
+			stream.Close()
+		}
+		c.pass(aws, dst, name)
 		return
 	}
-	s.Cluster = cluster.Name()
-	stream, err := cluster.Connect()
-	c.relay(&s, stream, err)
+	c.relayFrom(c.born, &s, stream, err)
 }
 
-func (c *conn) relay(s *l4.Session, stream *upstream.Stream, err error) {
-	start := sock.Now()
-	c.server.exchanges.Add(1) // a stream is something under way: a drain waits for it
-	defer c.server.exchanges.Add(-1)
-	if err != nil {
-		c.server.Log.Debug("connecting upstream failed", component("tcp"), "cluster", s.Cluster, "error", err)
-	} else {
-		s.Relay(stream)
+// awsNameBefore is awsName, but does not wait for the client any longer once
+// the stream, which may be nil, has anything to say.
+func (c *conn) awsNameBefore(stream *upstream.Stream) (string, bool) {
+	if stream == nil {
+		return c.awsName(sniTimeout)
 	}
-	c.logStream(s, start, err)
-}
-
-// awsName tells whether the connection begins with TLS to *.amazonaws.com,
-// which App Mesh always lets through. It waits for the client's first bytes,
-// for a limited time (Envoy: listener_filters_timeout).
-func (c *conn) awsName() (string, bool) {
-	name, ok := l4.ServerName(c.sock, listenerFiltersTimeout)
-	return name, ok && l4.IsAWS(name)
+	var spoken, asked atomic.Bool
+	c.sock.WatchRead(&spoken)
+	stream.Conn.WatchRead(&asked)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var p [1]byte
+		stream.Conn.Peek(p[:], 1) // also its end is something
+		spoken.Store(true)
+		c.sock.Wake()
+	}()
+	name, ok := c.awsName(sniTimeout)
+	asked.Store(true)
+	stream.Conn.Wake()
+	<-done
+	c.sock.WatchRead(nil)
+	stream.Conn.WatchRead(nil)
+	return name, ok
 }

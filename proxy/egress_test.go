@@ -51,7 +51,7 @@ func newEgress(t *testing.T) *egress {
 }
 
 // accept gives an accepted connection and its client.
-func (e *egress) accept(t *testing.T, wrap func(net.Conn) net.Conn) (*conn, *net.TCPConn) {
+func (e *egress) accept(t testing.TB, wrap func(net.Conn) net.Conn) (*conn, *net.TCPConn) {
 	t.Helper()
 	l, err := sock.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
@@ -66,7 +66,7 @@ func (e *egress) accept(t *testing.T, wrap func(net.Conn) net.Conn) (*conn, *net
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{server: e.Server, listener: e.listener, sock: sock.New(wrap(accepted))}
+	c := &conn{server: e.Server, listener: e.listener, sock: sock.New(wrap(accepted)), born: sock.Now()}
 	t.Cleanup(func() { c.sock.Close(); client.Close() })
 	return c, client.(*net.TCPConn)
 }
@@ -112,7 +112,7 @@ func TestTLSToAWSPassesWithoutABackend(t *testing.T) {
 	e := newEgress(t)
 	aws := testkit.NewTLSEcho(t, "welcome\n")
 	serve := func(c *conn) {
-		if name, ok := c.awsName(); ok {
+		if name, ok := c.awsName(sniTimeout); ok {
 			c.pass(e.Routing().aws, aws, name)
 		}
 	}

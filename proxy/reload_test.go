@@ -194,7 +194,7 @@ func TestTCPFailuresCloseAndAreFlagged(t *testing.T) {
 		cluster *mesh.Cluster
 		flags   string
 	}{
-		{"refused", sidecar.Cluster("c", testkit.Refused(t)), "UF"},
+		{"refused", sidecar.Cluster("c", testkit.Refused(t)), "UF,URX"},
 		{"no endpoint", sidecar.Cluster("c"), "UH"},
 		{"refused by the documents", &mesh.Cluster{Name: "c", Refuse: "tls"}, "UF"},
 	} {

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -199,8 +198,21 @@ var (
 // find gives the chain of an authority, for connections that nothing
 // redirected.
 func (r *Routing) find(authority []byte) *chain {
-	return r.services[string(bytes.ToLower(authority))]
+	var lower [maxName]byte
+	if len(authority) > len(lower) {
+		return nil
+	}
+	n := copy(lower[:], authority)
+	for i, c := range lower[:n] {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c | 0x20
+		}
+	}
+	return r.services[string(lower[:n])]
 }
+
+// maxName is how long a name of the DNS may be, with a port behind it.
+const maxName = 255 + len(":65535")
 
 // Check tells whether Compile would take a snapshot.
 func Check(snap *mesh.Snapshot) error {

@@ -14,6 +14,8 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
+	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 )
 
 // Bind is a listening address and its place in the sidecar.
@@ -29,8 +31,12 @@ type Bind struct {
 type Server struct {
 	Log   *slog.Logger
 	Stats *stat.Set
+	// HTTP2 is what connections of HTTP/2 share. NewServer makes one that works;
+	// whoever replaces it, before Serve, closes its crew after Stop.
+	HTTP2 *h2.Config
 
 	routing atomic.Pointer[Routing]
+	streams streams
 
 	listeners []*listener
 	serving   sync.WaitGroup
@@ -44,6 +50,8 @@ type Server struct {
 	accepted  atomic.Int64 // when the last connection was accepted or request began
 	quit      chan struct{}
 	quitOnce  sync.Once
+	crew      *l7.Crew // of the HTTP2 that NewServer made
+	crewOnce  sync.Once
 }
 
 // listener is one bound socket.
@@ -56,10 +64,22 @@ type listener struct {
 
 // NewServer makes a server that serves nothing yet.
 func NewServer(log *slog.Logger, stats *stat.Set) *Server {
-	s := &Server{Log: log, Stats: stats, conns: make(map[*conn]struct{}), quit: make(chan struct{})}
+	s := &Server{Log: log, Stats: stats, conns: make(map[*conn]struct{}), quit: make(chan struct{}), crew: l7.NewCrew()}
+	s.HTTP2 = &h2.Config{
+		Budget:     h2.NewBudget(windowBudget),
+		Crew:       s.crew,
+		Stats:      stats.Group("http2.", &h2.Layout),
+		StreamIdle: streamIdle,
+		ConnIdle:   connIdle,
+	}
+	s.streams = newStreams(stats)
 	s.routing.Store(&Routing{Snapshot: &mesh.Snapshot{}})
 	return s
 }
+
+// windowBudget is by how many bytes the windows of all connections may grow
+// together.
+const windowBudget = 64 << 20
 
 // Swap makes a routing the current one: it decides every request read from now
 // on. Exchanges under way keep what they have.
@@ -180,6 +200,7 @@ func (s *Server) Stop(ctx context.Context) {
 		s.closeAll()
 		<-done
 	}
+	s.crewOnce.Do(s.crew.Close)
 }
 
 // CloseListeners stops accepting on the ports that match, after what waits in

@@ -6,6 +6,7 @@ import "github.com/outrider-mesh/outrider/internal/stat"
 const (
 	cxTotal = iota
 	cxHTTP1Total
+	cxHTTP2Total
 	cxDestroy
 	cxDestroyActiveRq
 	cxDestroyRemoteActiveRq
@@ -17,6 +18,7 @@ const (
 	cxIdleTimeout
 	rqTotal
 	rqHTTP1Total
+	rqHTTP2Total
 	rqCompleted
 	rq1xx
 	rq2xx
@@ -24,6 +26,8 @@ const (
 	rq4xx
 	rq5xx
 	rqRxReset
+	rqTxReset
+	rqTooManyPrematureResets
 	rqTooLarge
 	rqNonRelativePath
 	rqResponseBeforeRqComplete
@@ -36,6 +40,7 @@ const (
 const (
 	cxActive = iota
 	cxHTTP1Active
+	cxHTTP2Active
 	cxUpgradesActive
 	rqActive
 )
@@ -50,6 +55,7 @@ var httpLayout = stat.Layout{
 	Counters: []string{
 		cxTotal:                    "downstream_cx_total",
 		cxHTTP1Total:               "downstream_cx_http1_total",
+		cxHTTP2Total:               "downstream_cx_http2_total",
 		cxDestroy:                  "downstream_cx_destroy",
 		cxDestroyActiveRq:          "downstream_cx_destroy_active_rq",
 		cxDestroyRemoteActiveRq:    "downstream_cx_destroy_remote_active_rq",
@@ -61,6 +67,7 @@ var httpLayout = stat.Layout{
 		cxIdleTimeout:              "downstream_cx_idle_timeout",
 		rqTotal:                    "downstream_rq_total",
 		rqHTTP1Total:               "downstream_rq_http1_total",
+		rqHTTP2Total:               "downstream_rq_http2_total",
 		rqCompleted:                "downstream_rq_completed",
 		rq1xx:                      "downstream_rq_1xx",
 		rq2xx:                      "downstream_rq_2xx",
@@ -68,6 +75,8 @@ var httpLayout = stat.Layout{
 		rq4xx:                      "downstream_rq_4xx",
 		rq5xx:                      "downstream_rq_5xx",
 		rqRxReset:                  "downstream_rq_rx_reset",
+		rqTxReset:                  "downstream_rq_tx_reset",
+		rqTooManyPrematureResets:   "downstream_rq_too_many_premature_resets",
 		rqTooLarge:                 "downstream_rq_too_large",
 		rqNonRelativePath:          "downstream_rq_non_relative_path",
 		rqResponseBeforeRqComplete: "downstream_rq_response_before_rq_complete",
@@ -78,6 +87,7 @@ var httpLayout = stat.Layout{
 	Gauges: []string{
 		cxActive:         "downstream_cx_active",
 		cxHTTP1Active:    "downstream_cx_http1_active",
+		cxHTTP2Active:    "downstream_cx_http2_active",
 		cxUpgradesActive: "downstream_cx_upgrades_active",
 		rqActive:         "downstream_rq_active",
 	},

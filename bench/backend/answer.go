@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/outrider-mesh/outrider/bench/wire"
 )
 
 // answer is a response: prepared bytes, then so many bulk bytes.
@@ -33,6 +35,12 @@ func whole(status, content string) []byte {
 
 func head(status string, length int64) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain\r\nCache-Control: no-cache\r\nContent-Length: %d\r\n\r\n", status, length)
+}
+
+// switching accepts a WebSocket handshake.
+func switching(key string) string {
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		wire.AcceptKey(key) + "\r\n\r\n"
 }
 
 // choose picks the answer when the head of a request has been read.

@@ -7,7 +7,10 @@
 //	/bulk?bytes=N       N bytes as fast as they are taken; without N a stream of 2^50 bytes
 //	/stats              this listener's counters, as JSON
 //	any with a body     the body is read and dropped, then "ok"
+//	a WebSocket upgrade every message comes back
 //	anything else       404
+//
+// HTTP/2 by prior knowledge is spoken on the same listeners: /1k, /16k, /ping32, /sink for bodies, and /hold, whose streams get 32 bytes and stay open.
 //
 // Each peer under test is given a listener of its own, so that connections can be counted per peer.
 package backend
@@ -35,6 +38,7 @@ type Server struct {
 	conns     []*conn // by descriptor; nil: none
 	buffer    []byte
 	bulk      []byte
+	out       []byte // what one HTTP/2 or WebSocket connection is to be sent now
 }
 
 // listener counts what came in through one address.
@@ -148,7 +152,7 @@ func (s *Server) serve(c *conn, events uint32) bool {
 		if c.closing || s.watch(c, epoll.Readable) != nil {
 			return false
 		}
-		return s.answerAll(c, c.takeKept())
+		return s.take(c, c.takeKept())
 	}
 	n, errno := epoll.Read(c.fd, s.buffer)
 	if errno == unix.EAGAIN || errno == unix.EINTR {
@@ -157,7 +161,7 @@ func (s *Server) serve(c *conn, events uint32) bool {
 	if errno != 0 || n == 0 {
 		return false
 	}
-	return s.answerAll(c, s.buffer[:n])
+	return s.take(c, s.buffer[:n])
 }
 
 func (s *Server) watch(c *conn, events uint32) error {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package footprint measures what Outrider costs while it does little or nothing: the time to LIVE, memory at rest, memory per
-// connection, allocations per request. No peers: the targets are absolute.
+// connection, stream and TCP pair, allocations per request. No peers: the targets are absolute.
 package footprint
 
 import (

@@ -3,6 +3,7 @@
 package footprint
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/outrider-mesh/outrider/bench/backend"
 )
 
 func TestAMetricIsFoundByItsWholeName(t *testing.T) {
@@ -61,5 +64,62 @@ func TestAProxyThatFailsOrClosesIsNotHeld(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestHeldHTTP2ConnectionsAndStreamsStand(t *testing.T) {
+	server, err := backend.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- server.Serve(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	for name, open := range map[string]func() (holder, error){
+		"connections": func() (holder, error) { return holdHTTP2(t.Context(), server.Addrs()[0], 20) },
+		"streams":     func() (holder, error) { return holdStreams(t.Context(), server.Addrs()[0], 250, 100) },
+	} {
+		held, err := open()
+		if err == nil {
+			err = held.again(t.Context())
+		}
+		if want := map[string]int{"connections": 20, "streams": 3}[name]; err != nil || len(held.(*heldHTTP2).conns) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		held.close()
+	}
+}
+
+func TestAStreamThatEndsIsNotHeld(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, 32))
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/hold" {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	defer server.Close()
+	addr := netip.MustParseAddrPort(server.Listener.Addr().String())
+	held, err := holdStreams(t.Context(), addr, 1, 1)
+	if err == nil {
+		err = held.again(t.Context())
+	}
+	held.close()
+	if err == nil || !strings.Contains(err.Error(), "reset") {
+		t.Error(err)
+	}
+	held, err = holdHTTP2(t.Context(), addr, 1)
+	held.close()
+	if err == nil || !strings.Contains(err.Error(), "32 bytes came") {
+		t.Error(err)
 	}
 }

@@ -41,9 +41,11 @@ type Config struct {
 	Requests    int64         // end after so many requests; 0: only time ends the run
 	Connections int           // connections to hold; 0: 1
 	Workers     int           // threads; 0: 1
-	Outstanding int           // most requests due and not answered; 0: a second's worth, at least ten per connection
-	Timeout     time.Duration // of one request from when it is sent, and of a connect; 0: 10 s
-	Nice        int           // how far the workers stand back for other threads on their processor, 0 to 19; 0: not at all
+	// PerConnection is how many requests a connection serves before it is closed and another opened for the next; 0: no bound.
+	PerConnection int
+	Outstanding   int           // most requests due and not answered; 0: a second's worth, at least ten per connection
+	Timeout       time.Duration // of one request from when it is sent, and of a connect; 0: 10 s
+	Nice          int           // how far the workers stand back for other threads on their processor, 0 to 19; 0: not at all
 
 	// AtStart and AtEnd, if set, are called by the first worker, on its thread, when the measured window begins and
 	// ends (the load goes on meanwhile elsewhere): the place to read clocks and counters. Neither may block for long.
@@ -80,6 +82,8 @@ func (c Config) Filled() (Config, error) {
 		return c, fmt.Errorf("requests %d: want 0 (no limit) or more", c.Requests)
 	case c.Connections > MaxConnections:
 		return c, fmt.Errorf("connections %d: want at most %d", c.Connections, MaxConnections)
+	case c.PerConnection < 0:
+		return c, fmt.Errorf("requests per connection %d: want 0 (no limit) or more", c.PerConnection)
 	case c.Workers > MaxWorkers:
 		return c, fmt.Errorf("workers %d: want at most %d", c.Workers, MaxWorkers)
 	case c.Outstanding < c.Connections:

@@ -58,8 +58,8 @@ func (f Failures) String() string {
 	return text[2:]
 }
 
-// kindOf sorts a socket error.
-func kindOf(err error) Kind {
+// KindOf sorts a socket error.
+func KindOf(err error) Kind {
 	switch {
 	case errors.Is(err, unix.ETIMEDOUT):
 		return TimedOut
@@ -78,6 +78,8 @@ type Result struct {
 	Shortfall int64 // requests the schedule asked for that were not sent: too many outstanding
 	Bytes     int64 // received
 	Window    int64 // answers whose last byte came within the measured window
+	Answered  int64 // answers in all, the warm-up's and those that came after the window included
+	Received  int64 // bytes that came within the measured window, whosever answer they belong to
 	Elapsed   time.Duration
 	// Latency holds nanoseconds of every answer with a status below 400, and the age of every request that timed out
 	// (its latency is at least that; leaving it out would flatter). Other failures have no latency.
@@ -87,11 +89,13 @@ type Result struct {
 // MaxLatency is the longest latency told apart from longer ones.
 const MaxLatency = 5 * time.Minute
 
-func newResult() Result {
+// NewResult is an empty result, for generators of other protocols too.
+func NewResult() Result {
 	return Result{Latency: hdrhistogram.New(1, MaxLatency.Nanoseconds(), 3)}
 }
 
-func (r *Result) record(nanoseconds int64) {
+// Record adds a latency.
+func (r *Result) Record(nanoseconds int64) {
 	_ = r.Latency.RecordValue(min(max(nanoseconds, 1), MaxLatency.Nanoseconds())) // clamped: cannot fail
 }
 
@@ -102,6 +106,8 @@ func (r *Result) merge(o *Result) {
 	r.Shortfall += o.Shortfall
 	r.Bytes += o.Bytes
 	r.Window += o.Window
+	r.Answered += o.Answered
+	r.Received += o.Received
 	r.Elapsed = max(r.Elapsed, o.Elapsed)
 	for k, n := range o.Failures {
 		r.Failures[k] += n

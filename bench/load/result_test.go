@@ -14,14 +14,14 @@ import (
 )
 
 func TestMergingAddsWhatWorkersCounted(t *testing.T) {
-	total := newResult()
+	total := NewResult()
 	for k := range int64(4) {
-		r := newResult()
+		r := NewResult()
 		r.Started, r.Succeeded, r.Window, r.Bytes, r.Shortfall = 26, 25, 24, 1000, k
 		r.Failures[TimedOut] = 1
 		r.Elapsed = time.Duration(k+1) * time.Second
 		for i := range int64(25) {
-			r.record((k*25 + i + 1) * 1000)
+			r.Record((k*25 + i + 1) * 1000)
 		}
 		total.merge(&r)
 	}
@@ -37,9 +37,9 @@ func TestMergingAddsWhatWorkersCounted(t *testing.T) {
 }
 
 func TestLatenciesBeyondTheHistogramAreKeptAsItsLongest(t *testing.T) {
-	r := newResult()
-	r.record(-5)
-	r.record(int64(time.Hour))
+	r := NewResult()
+	r.Record(-5)
+	r.Record(int64(time.Hour))
 	if r.Latency.TotalCount() != 2 || r.Quantile(1) < MaxLatency {
 		t.Errorf("%d recorded, longest %v", r.Latency.TotalCount(), r.Quantile(1))
 	}
@@ -51,15 +51,15 @@ func TestFailuresAreNamedByKind(t *testing.T) {
 		t.Errorf("%q", f)
 	}
 	for err, want := range map[error]Kind{unix.ECONNRESET: WasReset, unix.EPIPE: WasReset, unix.ETIMEDOUT: TimedOut, unix.EIO: ClosedEarly} {
-		if got := kindOf(err); got != want {
+		if got := KindOf(err); got != want {
 			t.Errorf("%v is %v, want %v", err, got, want)
 		}
 	}
 }
 
 func TestTheHistogramFileIsADistribution(t *testing.T) {
-	r := newResult()
-	r.record(1_500_000)
+	r := NewResult()
+	r.Record(1_500_000)
 	path := filepath.Join(t.TempDir(), "latency.hgrm")
 	if err := r.WriteHistogram(path); err != nil {
 		t.Fatal(err)

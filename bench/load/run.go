@@ -46,7 +46,7 @@ func Run(ctx context.Context, config Config, watch *Watch) (Result, error) {
 	if err := perform(ctx, workers); err != nil {
 		return Result{}, fmt.Errorf("load: %w", err)
 	}
-	result := newResult()
+	result := NewResult()
 	for _, w := range workers {
 		result.merge(&w.result)
 	}
@@ -97,7 +97,7 @@ func newWorker(config Config, k int, watch *Watch) *worker {
 		to:       int64(config.Warmup + config.Duration),
 		buffer:   make([]byte, readSize),
 		space:    make([]byte, discardSize),
-		result:   newResult(),
+		result:   NewResult(),
 		seen:     &watch.answered[k],
 		first:    k == 0,
 	}

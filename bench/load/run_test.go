@@ -167,6 +167,22 @@ func TestHooksEncloseTheWindowAndTheContextEndsIt(t *testing.T) {
 	}
 }
 
+func TestAConnectionIsWornOutAfterItsShareOfRequests(t *testing.T) {
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	r := run(t, server.URL, Request{}, Config{Connections: 1, Requests: 30, PerConnection: 3})
+	if r.Succeeded != 30 || r.Answered != 30 || connections.Load() != 10 {
+		t.Errorf("%d succeeded on %d connections; failures: %v", r.Succeeded, connections.Load(), r.Failures)
+	}
+}
+
 // serve answers the one request of each connection, and closes it.
 func serve(t *testing.T, answer func(net.Conn)) (url string) {
 	t.Helper()

@@ -17,6 +17,7 @@ type slot struct {
 	sent      int64 // when the request was given to this slot
 	written   int   // bytes of the request the socket has taken
 	restUntil int64
+	served    int // requests answered on this connection
 	response  wire.Response
 }
 
@@ -47,7 +48,7 @@ func (w *worker) open(i int, as state) error {
 	if err != nil {
 		return err
 	}
-	s.fd, s.state = fd, as
+	s.fd, s.state, s.served = fd, as, 0
 	return w.poller.Add(fd, i, epoll.Writable)
 }
 
@@ -75,7 +76,7 @@ func (w *worker) transmit(i int, watched uint32) {
 	s := &w.slots[i]
 	n, errno := epoll.Write(s.fd, w.config.Target.Request[s.written:])
 	if errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR {
-		w.fail(i, kindOf(errno))
+		w.fail(i, KindOf(errno))
 		return
 	}
 	s.written += n
@@ -85,7 +86,7 @@ func (w *worker) transmit(i int, watched uint32) {
 	}
 	if wanted != watched {
 		if err := w.poller.Change(s.fd, i, wanted); err != nil {
-			w.fail(i, kindOf(err))
+			w.fail(i, KindOf(err))
 		}
 	}
 }
@@ -157,8 +158,11 @@ func (w *worker) arrived(i, n int, errno unix.Errno) bool {
 	switch {
 	case errno == unix.EAGAIN || errno == unix.EINTR:
 	case errno != 0:
-		w.fail(i, kindOf(errno))
+		w.fail(i, KindOf(errno))
 	case n > 0:
+		if w.phase == measuring {
+			w.result.Received += int64(n)
+		}
 		return true
 	case w.slots[i].response.End():
 		w.complete(i)
@@ -173,13 +177,16 @@ func (w *worker) complete(i int) {
 	s, now := &w.slots[i], w.now()
 	w.busy--
 	w.answered++
+	w.result.Answered++
 	if w.phase == measuring {
 		w.result.Window++
 	}
 	if s.due >= w.from {
 		w.count(&s.response, now-s.due)
 	}
-	if s.response.Closes || s.written < len(w.config.Target.Request) {
+	s.served++
+	worn := w.config.PerConnection > 0 && s.served >= w.config.PerConnection
+	if worn || s.response.Closes || s.written < len(w.config.Target.Request) {
 		s.hangUp()
 	} else {
 		s.state = ready
@@ -201,7 +208,7 @@ func (w *worker) count(r *wire.Response, latency int64) {
 		w.result.Failures[Status4xx]++
 	default:
 		w.result.Succeeded++
-		w.result.record(latency)
+		w.result.Record(latency)
 	}
 }
 
@@ -213,7 +220,7 @@ func (w *worker) fail(i int, kind Kind) {
 		w.result.Failures[kind]++
 		w.result.Bytes += s.response.Bytes
 		if kind == TimedOut {
-			w.result.record(now - s.due)
+			w.result.Record(now - s.due)
 		}
 	}
 	s.hangUp()

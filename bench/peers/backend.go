@@ -11,19 +11,22 @@ import (
 	"strings"
 )
 
-// StartBackend runs this very program as the backend, on processor cpu, with n listeners, and returns their addresses.
-func StartBackend(s *Spawner, cpu, n int) ([]netip.AddrPort, error) {
+// StartBackend runs this very program as the backend, on processor cpu, with n listeners that serve the protocol, and returns their addresses.
+func StartBackend(s *Spawner, protocol Protocol, cpu, n int) ([]netip.AddrPort, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"backend"}
+	args, listen := []string{"backend"}, "--listen"
+	if protocol == GRPC {
+		listen = "--grpc"
+	}
 	for range n {
 		addr, err := freeAddr()
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, "--listen", addr.String())
+		args = append(args, listen, addr.String())
 	}
 	read, write, err := os.Pipe()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // startOutrider writes the documents and starts the sidecar as a task would, with the real pipeline. It waits for LIVE,
 // asking every half millisecond, and tells how long that took from before the process was made.
 func (s Stage) startOutrider(ctx context.Context, peer *Peer, dir string, backends int) (time.Duration, error) {
-	mesh, err := WriteMesh(dir, backends, peer.backend)
+	mesh, err := WriteMesh(dir, peer.Protocol, backends, peer.backend)
 	if err != nil {
 		return 0, err
 	}
@@ -32,7 +32,7 @@ func (s Stage) startOutrider(ctx context.Context, peer *Peer, dir string, backen
 
 // StartMesh starts Outrider with a mesh of so many backends, all answered for by back, and measures the time to LIVE.
 func (s Stage) StartMesh(ctx context.Context, backends int, back netip.AddrPort) (*Peer, time.Duration, error) {
-	peer, dir, err := s.peer(Outrider, back)
+	peer, dir, err := s.peer(Outrider, HTTP1, back)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -42,15 +42,19 @@ func (s Stage) StartMesh(ctx context.Context, backends int, back netip.AddrPort)
 
 // launchOutrider runs the program, and does not wait.
 func (s Stage) launchOutrider(peer *Peer, mesh Mesh) error {
-	ingress, err := freeAddr()
+	other, err := freeAddr()
 	if err != nil {
 		return err
+	}
+	egress, ingress := peer.Addr, other
+	if peer.Protocol == TCP {
+		egress, ingress = other, peer.Addr
 	}
 	if peer.Admin, err = freeAddr(); err != nil {
 		return err
 	}
-	cmd := exec.Command(s.Programs.Outrider, "run", "--mesh", mesh.Documents, "--node", "mesh/bench/virtualNode/front",
-		"--endpoints", mesh.Endpoints, "--egress-addr", peer.Addr.String(), "--ingress-addr", ingress.String(),
+	cmd := exec.Command(s.Programs.Path(peer.Name), "run", "--mesh", mesh.Documents, "--node", "mesh/bench/virtualNode/front",
+		"--endpoints", mesh.Endpoints, "--egress-addr", egress.String(), "--ingress-addr", ingress.String(),
 		"--admin-addr", peer.Admin.String(), "--log-level", "off")
 	cmd.Env = environment(os.Environ())
 	peer.process, err = s.Spawner.Start(peer.Name, s.ProxyCPU, cmd)
@@ -95,7 +99,10 @@ func (p *Peer) live(ctx context.Context) error {
 }
 
 func version(programs Programs, name string) string {
-	arg := map[string]string{Outrider: "version", Nginx: "-v", HAProxy: "-v"}[name]
+	arg := "-v"
+	if name == Outrider || name == Before {
+		arg = "version"
+	}
 	said, err := exec.Command(programs.Path(name), arg).CombinedOutput()
 	if err != nil {
 		return filepath.Base(programs.Path(name))
@@ -105,6 +112,9 @@ func version(programs Programs, name string) string {
 	if name, release, ok := strings.Cut(first, " version "); ok {
 		release, _, _ = strings.Cut(release, " ")
 		first = name + " " + release
+	}
+	if name == Before {
+		return Before + ": " + first
 	}
 	return first
 }

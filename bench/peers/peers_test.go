@@ -79,7 +79,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 func TestTheMeshIsWhole(t *testing.T) {
 	dir := t.TempDir()
 	back := netip.MustParseAddrPort("127.0.0.1:4711")
-	mesh, err := WriteMesh(dir, 3, back)
+	mesh, err := WriteMesh(dir, HTTP1, 3, back)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +111,27 @@ func TestTheMeshIsWhole(t *testing.T) {
 	}
 }
 
+func TestEveryProtocolHasItsMesh(t *testing.T) {
+	back := netip.MustParseAddrPort("127.0.0.1:4711")
+	for protocol, wants := range map[Protocol][]string{
+		HTTP1: {"nodes.json", `"protocol": "http"`, "routes.json", `"httpRoute"`},
+		HTTP2: {"nodes.json", `"protocol": "http2"`, "routes.json", `"http2Route"`},
+		GRPC:  {"routers.json", `"protocol": "grpc"`, "routes.json", `"grpcRoute"`},
+		TCP:   {"nodes.json", `"port": 4711`, "nodes.json", `"protocol": "tcp"`},
+	} {
+		mesh, err := WriteMesh(t.TempDir(), protocol, 1, back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(wants); i += 2 {
+			text, err := os.ReadFile(filepath.Join(mesh.Documents, wants[i]))
+			if err != nil || !strings.Contains(string(text), wants[i+1]) {
+				t.Errorf("%v: %s has no %s:\n%s%v", protocol, wants[i], wants[i+1], text, err)
+			}
+		}
+	}
+}
+
 func TestTheSidecarSeesNothingOfOurEnvironmentThatConfiguresIt(t *testing.T) {
 	got := environment([]string{"PATH=/bin", "GOMAXPROCS=2", "APPMESH_X=y", "ENVOY_CONCURRENCY=4", "OUTRIDER_MESH=m", "ECS_X=1", "GOGC=off", "GOPATH=/x"})
 	if want := []string{"PATH=/bin", "GOPATH=/x"}; !slices.Equal(got, want) {
@@ -119,8 +140,10 @@ func TestTheSidecarSeesNothingOfOurEnvironmentThatConfiguresIt(t *testing.T) {
 }
 
 func TestPeersConfigurationsAreFilledIn(t *testing.T) {
-	for name, text := range map[string]string{"nginx": conf.Nginx("127.0.0.1:1", "127.0.0.1:2"), "haproxy": conf.HAProxy("127.0.0.1:1", "127.0.0.1:2")} {
-		if !strings.Contains(text, "127.0.0.1:1 ") || !strings.Contains(text, "127.0.0.1:2") || strings.Contains(text, "@LISTEN@ ") || strings.Contains(text, "@BACKEND@") {
+	for name, fill := range map[string]func(string, string) string{"nginx": conf.Nginx, "nginx h2": conf.NginxHTTP2, "haproxy": conf.HAProxy,
+		"haproxy h2": conf.HAProxyHTTP2, "haproxy tcp": conf.HAProxyTCP, "haproxy pipes": conf.HAProxyTCPPipes} {
+		text := fill("127.0.0.1:1", "127.0.0.1:2")
+		if !strings.Contains(text, "127.0.0.1:1 ") || !strings.Contains(text, "127.0.0.1:2") || strings.Contains(text, "@LISTEN@ ") || strings.Contains(text, "@BACKEND@") || strings.Contains(text, "@GLOBAL@") {
 			t.Errorf("%s:\n%s", name, text)
 		}
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -13,6 +14,7 @@ type Comparison struct {
 	Machine  string
 	Versions []string // of the peers
 	How      string   // rounds, durations, processors
+	Missing  []string // what was to be measured and could not be, and why
 	Outcomes []Outcome
 }
 
@@ -20,6 +22,9 @@ type Comparison struct {
 func (c Comparison) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured %s on %s.\n\n%s\n\nPeers: %s.\n", c.Date, c.Machine, c.How, strings.Join(c.Versions, ", "))
+	for _, missing := range c.Missing {
+		fmt.Fprintf(&b, "\n**Not measured**: %s.\n", missing)
+	}
 	for _, o := range c.Outcomes {
 		o.write(&b)
 	}
@@ -53,15 +58,11 @@ func (c Comparison) Failed() int64 {
 
 func (o Outcome) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", o.Name, o.Title)
-	rows := [][]string{o.heading()}
-	for _, peer := range o.Peers {
-		rows = append(rows, o.row(peer))
-	}
-	b.WriteString(Table(rows))
+	b.WriteString(Table(o.rows()))
 	b.WriteString("\n")
-	if measure := o.mainMeasure(); len(o.ratios(measure.figure())) > 0 {
-		fmt.Fprintf(b, "- %s, ratio of %s to", measure, o.Subject)
-		for i, r := range o.ratios(measure.figure()) {
+	if ratios := o.ratios(o.Main.figure()); len(ratios) > 0 {
+		fmt.Fprintf(b, "- %s, ratio of %s to", o.Main, o.Subject)
+		for i, r := range ratios {
 			if i > 0 {
 				b.WriteString(";")
 			}
@@ -74,50 +75,83 @@ func (o Outcome) write(b *strings.Builder) {
 	}
 }
 
-// mainMeasure is what all peers are compared by, goals or not.
-func (o Outcome) mainMeasure() Measure {
-	if o.Bulk {
-		return P99
-	}
-	return CPU
+// column is one figure of every peer. What says something of a process says nothing of the run without a proxy.
+type column struct {
+	name    string
+	show    func(samples []Sample) string
+	process bool
 }
 
-func (o Outcome) heading() []string {
-	row := []string{"peer", "CPU us/req", "busy %", "req/s", "p50 us", "p99 us"}
-	if len(o.Samples[o.Baseline]) > 0 {
-		row = append(row, "p50 added", "p99 added")
+func (o Outcome) rows() [][]string {
+	columns := o.columns()
+	heading := []string{"peer"}
+	for _, c := range columns {
+		heading = append(heading, c.name)
 	}
-	if o.Bulk {
-		row = append(row, "bulk MiB/s")
-	}
-	return append(row, "RSS MiB", "upstream", "opened", "failed", "unsent")
-}
-
-func (o Outcome) row(peer string) []string {
-	samples := o.Samples[peer]
-	show := func(format string, of figure) string { return fmt.Sprintf(format, median(samples, of)) }
-	cpu, load, memory := show("%.2f", cpuPerRequest), show("%.0f", busy), show("%.1f", rss)
-	if peer == o.Baseline {
-		cpu, load, memory = "-", "-", "-"
-	}
-	if o.Bulk {
-		cpu = "-"
-	}
-	row := []string{peer, cpu, load, show("%.0f", perSecond), show("%.0f", p50), show("%.0f", p99)}
-	if base := o.Samples[o.Baseline]; len(base) > 0 {
-		if peer == o.Baseline {
-			row = append(row, "-", "-")
-		} else {
-			row = append(row, fmt.Sprintf("%.0f", median(samples, p50)-median(base, p50)),
-				fmt.Sprintf("%.0f", median(samples, p99)-median(base, p99)))
+	rows := [][]string{heading}
+	for _, peer := range o.Peers {
+		row := []string{peer}
+		for _, c := range columns {
+			if c.process && peer == o.Baseline {
+				row = append(row, "-")
+			} else {
+				row = append(row, c.show(o.Samples[peer]))
+			}
 		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (o Outcome) columns() []column {
+	unit := cmp.Or(o.Unit, "req")
+	var columns []column
+	add := func(name, format string, of figure, process bool) {
+		columns = append(columns, column{name, func(samples []Sample) string { return fmt.Sprintf(format, median(samples, of)) }, process})
+	}
+	if o.Main == Throughput {
+		add("MiB/s", "%.0f", mibPerSecond, false)
+		add("MiB/CPU s", "%.0f", mibPerCPU, true)
+		add("busy %", "%.0f", busy, true)
+		return append(columns, o.others()...)
 	}
 	if o.Bulk {
-		row = append(row, show("%.0f", bulkRate))
+		columns = append(columns, column{"CPU us/" + unit, func([]Sample) string { return "-" }, true})
+	} else {
+		add("CPU us/"+unit, "%.2f", cpuPerRequest, true)
 	}
-	return append(row, memory, show("%.0f", upstream), show("%.0f", opened),
-		fmt.Sprint(sum(samples, func(s Sample) int64 { return s.Failed })),
-		fmt.Sprint(sum(samples, func(s Sample) int64 { return s.Unsent })))
+	if o.Main == PerCPU {
+		add(unit+"/CPU s", "%.0f", perCPUSecond, true)
+	}
+	add("busy %", "%.0f", busy, true)
+	add(unit+"/s", "%.0f", perSecond, false)
+	add("p50 us", "%.0f", p50, false)
+	add("p99 us", "%.0f", p99, false)
+	if base := o.Samples[o.Baseline]; len(base) > 0 {
+		under50, under99 := median(base, p50), median(base, p99)
+		add("p50 added", "%.0f", func(s Sample) float64 { return p50(s) - under50 }, true)
+		add("p99 added", "%.0f", func(s Sample) float64 { return p99(s) - under99 }, true)
+	}
+	if o.Bulk {
+		add("bulk MiB/s", "%.0f", bulkRate, false)
+	}
+	return append(columns, o.others()...)
+}
+
+// others are the columns that every table ends with.
+func (o Outcome) others() []column {
+	of := func(figure figure, format string) func([]Sample) string {
+		return func(samples []Sample) string { return fmt.Sprintf(format, median(samples, figure)) }
+	}
+	return []column{
+		{"RSS MiB", of(rss, "%.1f"), true}, {"upstream", of(upstream, "%.0f"), false}, {"opened", of(opened, "%.0f"), false},
+		{"failed", func(samples []Sample) string {
+			return fmt.Sprint(sum(samples, func(s Sample) int64 { return s.Failed }))
+		}, false},
+		{"unsent", func(samples []Sample) string {
+			return fmt.Sprint(sum(samples, func(s Sample) int64 { return s.Unsent }))
+		}, false},
+	}
 }
 
 func sum(samples []Sample, of func(Sample) int64) int64 {

@@ -34,7 +34,7 @@ func rounds(micros ...float64) []Sample {
 	for _, us := range micros {
 		samples = append(samples, Sample{Requests: 100_000, Elapsed: 2 * time.Second, CPU: time.Duration(us * 1e3 * 100_000),
 			P50: time.Duration(us*10) * time.Microsecond, P99: time.Duration(us*30) * time.Microsecond,
-			RSS: 15 << 20, Upstream: 64, Opened: 2, BulkBytes: 1 << 30})
+			RSS: 15 << 20, Upstream: 64, Opened: 2, Bytes: 1 << 31, BulkBytes: 1 << 30})
 	}
 	return samples
 }
@@ -50,7 +50,7 @@ func comparison() Comparison {
 	return Comparison{Date: "2026-11-21", Machine: "a machine", How: "Medians of 3 rounds.", Versions: []string{"nginx/1.22.1", "HAProxy 2.6.12"}, Outcomes: []Outcome{
 		{Name: "get-1k-64", Title: "GET", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples,
 			Goals: []Goal{{Measure: CPU, AtMost: 0.95}, {Measure: CPU, AtMost: 0.9}}},
-		{Name: "ping", Title: "Ping beside bulk", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples, Bulk: true,
+		{Name: "ping", Title: "Ping beside bulk", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples, Bulk: true, Main: P99,
 			Goals: []Goal{{Measure: P50, Against: "haproxy", AtMost: 1}, {Measure: P99, Against: "nginx", AtMost: 1}, {Measure: P99, Against: "envoy", AtMost: 1}}},
 		{Name: "alone", Title: "Nothing to compare with", Subject: "outrider", Baseline: "direct", Peers: []string{"nginx"},
 			Samples: map[string][]Sample{"nginx": rounds(14)}, Goals: []Goal{{Measure: CPU, AtMost: 1}}},
@@ -97,6 +97,46 @@ func TestMediansOfEvenAndOddAndNone(t *testing.T) {
 	for want, values := range map[float64][]float64{0: nil, 3: {3}, 2.5: {4, 1, 2, 3}, 2: {9, 1, 2}} {
 		if got := Median(values); got != want {
 			t.Errorf("median of %v is %v", values, got)
+		}
+	}
+}
+
+func TestMoreIsBetterWhereAGoalSaysAtLeast(t *testing.T) {
+	samples := map[string][]Sample{"outrider": rounds(10), "before": rounds(8), "haproxy": rounds(11), "pipes": rounds(9), "direct": rounds(0)}
+	peers := []string{"outrider", "before", "haproxy", "pipes", "direct"}
+	c := Comparison{Date: "2026-11-21", Machine: "a machine", How: "One round.", Versions: []string{"one", "two"},
+		Missing: []string{"before: there is no history of the source here"}, Outcomes: []Outcome{
+			{Name: "tcp-bulk-1", Title: "Bulk", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples, Main: Throughput,
+				Goals: []Goal{{Measure: Throughput, Against: "haproxy", AtLeast: 0.95}, {Measure: Throughput, AtLeast: 0.95}}},
+			{Name: "tcp-connect", Title: "Connections", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples, Main: PerCPU, Unit: "conn",
+				Goals: []Goal{{Measure: PerCPU, Against: "pipes", AtLeast: 0.85}}},
+			{Name: "get-1k-64", Title: "GET", Subject: "outrider", Baseline: "direct", Peers: peers, Samples: samples, Earlier: "before",
+				Goals: []Goal{{Measure: CPU, AtMost: 1.12}, {Measure: CPU, Against: "before", AtMost: 1.03}}},
+		}}
+	var b bytes.Buffer
+	if err := c.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "protocols.md", b.Bytes())
+	met := []bool{true, false, true, true, false}
+	for _, o := range c.Outcomes {
+		for _, v := range o.Verdicts() {
+			if v.Met != met[0] || v.Unknown {
+				t.Errorf("%s: %v", o.Name, v)
+			}
+			met = met[1:]
+		}
+	}
+	if c.Missed() != 2 {
+		t.Error(c.Missed())
+	}
+}
+
+func TestWhereNothingWasAnsweredNothingIsMetOrMissed(t *testing.T) {
+	for _, samples := range []map[string][]Sample{{"outrider": {{}}, "nginx": rounds(10)}, {"outrider": rounds(10), "nginx": {{}}}} {
+		o := Outcome{Subject: "outrider", Baseline: "direct", Peers: []string{"outrider", "nginx"}, Samples: samples, Goals: []Goal{{Measure: CPU, AtMost: 1}}}
+		if v := o.Verdicts()[0]; !v.Unknown || v.Met {
+			t.Errorf("%+v", v)
 		}
 	}
 }

@@ -20,13 +20,17 @@ type Sample struct {
 	Opened    int64 // connections made to the backend during the run, warm-up included
 	Failed    int64 // requests
 	Unsent    int64 // requests the schedule asked for that were not sent
+	Bytes     int64 // received within the window
 	BulkBytes int64 // received beside the requests
 }
 
-// A figure is what can be read off a sample; smaller is better for those that goals are set on.
+// A figure is what can be read off a sample.
 type figure func(Sample) float64
 
 func cpuPerRequest(s Sample) float64 { return per(s.CPU.Seconds()*1e6, float64(s.Requests)) }
+func perCPUSecond(s Sample) float64  { return per(float64(s.Requests), s.CPU.Seconds()) }
+func mibPerCPU(s Sample) float64     { return per(float64(s.Bytes)/(1<<20), s.CPU.Seconds()) }
+func mibPerSecond(s Sample) float64  { return per(float64(s.Bytes)/(1<<20), s.Elapsed.Seconds()) }
 func perSecond(s Sample) float64     { return per(float64(s.Requests), s.Elapsed.Seconds()) }
 func busy(s Sample) float64          { return per(s.CPU.Seconds()*100, s.Elapsed.Seconds()) }
 func p50(s Sample) float64           { return s.P50.Seconds() * 1e6 }

@@ -10,9 +10,11 @@ type Request struct {
 	Method, Target []byte
 	Closes         bool // the client asked for the connection to be closed
 	Chunked        bool // the body came in chunks
-	partial        []byte
-	body           body
-	headed         bool
+	// Key is the Sec-WebSocket-Key of a request to switch to that protocol, else nil. It lives as long as Target.
+	Key     []byte
+	partial []byte
+	body    body
+	headed  bool
 }
 
 // Reset prepares for the next request.
@@ -50,6 +52,7 @@ func (r *Request) readHead(head []byte) error {
 	r.Method, r.Target, r.headed = line[:first], line[first+1:last], true
 	r.Closes = f.close || (line[len(line)-1] == '0' && !f.keep)
 	r.Chunked = f.chunked
+	r.Key = f.key
 	r.body.begin(f)
 	return nil
 }

@@ -61,6 +61,7 @@ type framing struct {
 	chunked bool
 	close   bool
 	keep    bool
+	key     []byte // of a WebSocket handshake
 }
 
 // scan reads the fields of a head after its start line.
@@ -73,7 +74,7 @@ func scan(fields []byte) (framing, error) {
 		}
 		line := bytes.TrimRight(fields[:end], "\r")
 		fields = fields[end+1:]
-		// Three fields matter; their first letters spare the rest a comparison.
+		// Four fields matter; their first letters spare the rest a comparison.
 		if len(line) < 4 {
 			continue
 		}
@@ -95,6 +96,10 @@ func scan(fields []byte) (framing, error) {
 					return f, ErrLength
 				}
 				f.chunked = true
+			}
+		case 's':
+			if v, ok := value(line, "sec-websocket-key"); ok {
+				f.key = v
 			}
 		}
 	}

@@ -8,6 +8,7 @@
 //	reload.go     changed documents
 //	summary.go    what is printed at start
 //	page.go       what the admin page is told
+//	http2.go      the HTTP/2 settings as the codec takes them
 //	validate.go   outrider validate        health.go  outrider health
 //	iptables.go   outrider iptables
 package app

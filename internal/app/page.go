@@ -30,6 +30,11 @@ func (s *sidecar) page() admin.Config {
 			LogLevel:    s.cfg.Log.Level.V.String(),
 			LogFormat:   s.cfg.Log.Format.V.String(),
 			DrainTime:   s.cfg.Drain.Time.V,
+			HTTP2: admin.HTTP2Options{
+				MaxConcurrentStreams:    s.cfg.HTTP2.MaxConcurrentStreams.V,
+				InitialStreamWindow:     s.cfg.HTTP2.InitialStreamWindow.V,
+				InitialConnectionWindow: s.cfg.HTTP2.InitialConnectionWindow.V,
+			},
 		},
 		Remote:     remote,
 		Engine:     engine{s},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
@@ -39,6 +40,7 @@ func run(ctx context.Context, p *Process, args []string) int {
 	}
 	budget := cfg.Runtime.Measure(ctx, config.ThisMachine())
 	chosen := budget.Apply()
+	cfg.HTTP2.Measured(debug.SetMemoryLimit(-1))
 	if _, err := config.RaiseFileLimit(); err != nil {
 		main.Warn("raising the limit of open files failed", "error", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/internal/telemetry"
 	"github.com/outrider-mesh/outrider/proxy"
+	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
@@ -55,7 +56,11 @@ type sidecar struct {
 // newSidecar makes all parts and binds all addresses; nothing is served yet.
 func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 	s := &sidecar{cfg: cfg, log: log, stats: new(stat.Set), quit: make(chan struct{})}
+	// One budget for both sides, also if it is 0: without one nothing would
+	// bound the sum of what connections buffer.
+	limits, budget := http2Limits(&cfg.HTTP2), h2.NewBudget(cfg.HTTP2.StreamBufferBudget.V)
 	s.server = proxy.NewServer(log.Logger("conn"), s.stats)
+	s.server.HTTP2.Limits, s.server.HTTP2.Budget = limits, budget
 	if err := s.server.Listen(s.binds()); err != nil {
 		return nil, explainBind(err)
 	}
@@ -68,7 +73,13 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 		RetryUnsafe:  cfg.Retry.Unsafe.V,
 		ReplayMost:   int64(cfg.Retry.Buffer.V),
 		ReplayBudget: replayBudget,
-		Log:          log.Logger("upstream"),
+		HTTP2:        limits,
+		StreamBudget: budget,
+
+		MaxRequestsPerConnection: cfg.Upstream.MaxRequestsPerConnection.V,
+		GRPCTimeout:              grpcTimeout(cfg.Upstream.GRPCTimeout.V),
+
+		Log: log.Logger("upstream"),
 	}, s.stats)
 	s.manager.Own(append(s.server.Addrs(mesh.Ingress), s.server.Addrs(mesh.Egress)...))
 	names, err := discovery.New(discovery.Options{

@@ -29,7 +29,6 @@ func (c *compiler) localCluster(l *listener) *mesh.Cluster {
 			MaxPendingRequests: limit(pool.get("maxPendingRequests")),
 			MaxRequests:        limit(pool.get("maxRequests")),
 		},
-		Refuse: protocolRefusal(l.protocol),
 		Origin: mesh.At(l.spec.at),
 	})
 }
@@ -57,7 +56,6 @@ func (c *compiler) nodeCluster(b backend, node *resource, l *listener, egressPor
 			ConnectTimeout: connectEndpoint,
 			HealthCheck:    healthCheckOf(l),
 			Outlier:        outlierOf(l.spec.get("outlierDetection")),
-			Refuse:         protocolRefusal(l.protocol),
 			Origin:         mesh.At(l.spec.at),
 		})
 	}

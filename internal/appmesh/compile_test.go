@@ -125,8 +125,9 @@ func TestPlaintext(t *testing.T) {
 		{"the server is permissive", fmt.Sprintf(frontCallsS, ""), "http", fmt.Sprintf(certified, "PERMISSIVE"), false},
 		{"the server has a certificate and no TLS", fmt.Sprintf(frontCallsS, ""), "http", fmt.Sprintf(certified, "DISABLED"), false},
 		{"the server says https", fmt.Sprintf(frontCallsS, ""), "https", "", true},
-		{"the server speaks http2", fmt.Sprintf(frontCallsS, ""), "http2", "", true},
-		{"the server speaks grpc", fmt.Sprintf(frontCallsS, ""), "grpc", "", true},
+		{"the server speaks http2", fmt.Sprintf(frontCallsS, ""), "http2", "", false},
+		{"the server speaks grpc", fmt.Sprintf(frontCallsS, ""), "grpc", "", false},
+		{"the server speaks grpc and is strict", fmt.Sprintf(frontCallsS, ""), "grpc", fmt.Sprintf(certified, "STRICT"), true},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			s := front(t, Options{}, c.front, serviceS, router80, fmt.Sprintf(targetT, c.protocol, c.target), fmt.Sprintf(routeToT, "x", "", "prefix: /", ""))
@@ -137,7 +138,7 @@ func TestPlaintext(t *testing.T) {
 			}
 			// And its own sidecar agrees.
 			own, _ := Parse([]Source{{Name: "t.yaml", Data: []byte(fmt.Sprintf(targetT, c.protocol, c.target))}}).Compile(mesh.Resource{Mesh: "m", Name: "t"}, Options{})
-			strict := strings.Contains(c.target, "STRICT") || c.protocol != "http"
+			strict := strings.Contains(c.target, "STRICT") || c.protocol == "https"
 			if refused := own.Inbound[0].Refuse != ""; refused != strict {
 				t.Errorf("listener refused: %v (%q), want %v", refused, own.Inbound[0].Refuse, strict)
 			}

@@ -33,8 +33,6 @@ type feature struct{ message, hint string }
 
 // The features this build does not do yet.
 var (
-	httpTwo = feature{"http2 and grpc ports are not served yet: their connections are refused, requests to such nodes are answered 503",
-		"HTTP/1.1 and TCP are"}
 	strictTLS = feature{"TLS is not done yet: a listener that demands it closes its connections, it is never served in plaintext", ""}
 	clientTLS = feature{"TLS is not done yet: requests that must leave encrypted are answered 503, they are never sent in plaintext", ""}
 	gateways  = feature{"virtual gateways and gateway routes are not served yet", "they are checked; a sidecar cannot be started for one"}

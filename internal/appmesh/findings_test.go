@@ -244,8 +244,10 @@ func TestFindings(t *testing.T) {
 			`not-yet: virtual node "n": listeners[0].tls: TLS is not done yet: a listener that demands it closes its connections, it is never served in plaintext`},
 		{"an enforced policy is not yet done", node("backendDefaults: {clientPolicy: {tls: {validation: {trust: {sds: {secretName: s}}}}}}"),
 			`not-yet: virtual node "n": backendDefaults.clientPolicy.tls: TLS is not done yet: requests that must leave encrypted are answered 503, they are never sent in plaintext`},
-		{"http2 is not yet done", node("listeners: [{portMapping: {port: 1, protocol: http2}}], serviceDiscovery: {dns: {hostname: n}}"),
-			`not-yet: virtual node "n": listeners[0].portMapping.protocol: http2 and grpc ports are not served yet: their connections are refused, requests to such nodes are answered 503 | HTTP/1.1 and TCP are`},
+		{"http2 is served", node("listeners: [{portMapping: {port: 1, protocol: http2}}], serviceDiscovery: {dns: {hostname: n}}"), ``},
+		{"grpc is served", node("listeners: [{portMapping: {port: 1, protocol: grpc}}], serviceDiscovery: {dns: {hostname: n}}"), ``},
+		{"a grpc health check is not yet done", node("listeners: [{portMapping: {port: 1, protocol: grpc}, healthCheck: {protocol: grpc, healthyThreshold: 2, intervalMillis: 5000, timeoutMillis: 2000, unhealthyThreshold: 2}}], serviceDiscovery: {dns: {hostname: n}}"),
+			`not-yet: virtual node "n": listeners[0].healthCheck: active health checks are not done yet: endpoints are used as they are discovered`},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			got := about("case.yaml", Parse([]Source{{Name: "base.yaml", Data: []byte(base)}, {Name: "case.yaml", Data: []byte(c.document)}}).Check())

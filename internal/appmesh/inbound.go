@@ -43,13 +43,6 @@ func refusal(l *listener) string {
 	if l.tls == "STRICT" {
 		return "the listener demands TLS (STRICT), which is not done yet"
 	}
-	return protocolRefusal(l.protocol)
-}
-
-func protocolRefusal(p mesh.Protocol) string {
-	if p == mesh.HTTP2 || p == mesh.GRPC {
-		return "protocol " + p.String() + " is not done yet"
-	}
 	return ""
 }
 

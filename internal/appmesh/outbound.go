@@ -29,7 +29,7 @@ func (c *compiler) outbound() {
 			l := &b.ports[i]
 			chain := chains[l.port]
 			if chain == nil {
-				chain = &mesh.Listener{Direction: mesh.Egress, Port: l.port, Protocol: l.protocol, Refuse: protocolRefusal(l.protocol), Origin: mesh.At(b.at)}
+				chain = &mesh.Listener{Direction: mesh.Egress, Port: l.port, Protocol: l.protocol, Origin: mesh.At(b.at)}
 				chains[l.port] = chain
 				c.snapshot.Outbound = append(c.snapshot.Outbound, chain)
 			}

@@ -118,7 +118,6 @@ func (c *refChecker) router() {
 	}
 	for i := range c.res.ports {
 		l := &c.res.ports[i]
-		c.protocol(l)
 		if l.tls != "" {
 			c.notYet(clientTLS, l.spec, l.at)
 		}
@@ -128,12 +127,6 @@ func (c *refChecker) router() {
 	}
 	for i := range c.res.ports {
 		c.shadowed(&c.res.ports[i])
-	}
-}
-
-func (c *refChecker) protocol(l *listener) {
-	if l.protocol == mesh.HTTP2 || l.protocol == mesh.GRPC {
-		c.notYet(httpTwo, l.spec.get("portMapping", "protocol"), l.at.name("portMapping").name("protocol"))
 	}
 }
 

@@ -17,7 +17,6 @@ func (c *refChecker) node() {
 }
 
 func (c *refChecker) nodeListener(l *listener) {
-	c.protocol(l)
 	at := l.spec.get("tls")
 	if at == nil {
 		at = l.spec.get("portMapping", "protocol")

@@ -59,7 +59,65 @@ func TestSidecarBinary(t *testing.T) {
 			t.Errorf("the sidecar links %s\n\twhy: it is for tests", dir)
 		}
 	}
+	t.Run("peers of the tests", checkUnlinked)
 	t.Run("methods by name", checkReflectMethods)
+}
+
+// unlinked are dependencies that the sidecar must not link, and who may be the
+// exception: importers whose own need it is.
+var unlinked = []struct {
+	dependency, except, why string
+}{
+	{"google.golang.org/grpc", "", "the sidecar passes gRPC on by its own HTTP/2; the library is what tests and bench/ speak"},
+	{"google.golang.org/genproto", "", "it comes with gRPC"},
+	{"google.golang.org/protobuf", "github.com/prometheus", "megabytes; the Prometheus client alone has brought it so far"},
+	{"github.com/coder/websocket", "", "a WebSocket is bytes to the sidecar; the library is what tests speak"},
+}
+
+// checkUnlinked asks who imports what among all that is linked.
+func checkUnlinked(t *testing.T) {
+	out, err := goCommand(t, "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, sidecar).Output()
+	if err != nil {
+		t.Fatalf("go list -deps %s: %v", sidecar, err)
+	}
+	for _, broken := range wrongImporters(string(out)) {
+		t.Error(broken)
+	}
+}
+
+// wrongImporters reads lines "importer imported imported ...".
+func wrongImporters(list string) (broken []string) {
+	for _, line := range strings.Split(list, "\n") {
+		importer, imported, _ := strings.Cut(line, " ")
+		for _, name := range strings.Fields(imported) {
+			for _, u := range unlinked {
+				if holds(u.dependency, name) && !holds(u.dependency, importer) && (u.except == "" || !holds(u.except, importer)) {
+					broken = append(broken, importer+" links "+name+" into the sidecar\n\twhy not: "+u.why)
+				}
+			}
+		}
+	}
+	return broken
+}
+
+func TestWrongImportersAreFound(t *testing.T) {
+	list := "a.b/ours google.golang.org/grpc/codes net/http\n" +
+		"github.com/prometheus/common/expfmt google.golang.org/protobuf/proto\n" +
+		"google.golang.org/protobuf/proto google.golang.org/protobuf/internal/x\n" +
+		"a.b/other google.golang.org/protobuf/proto github.com/coder/websocket\n"
+	var got []string
+	for _, broken := range wrongImporters(list) {
+		sentence, _, _ := strings.Cut(broken, "\n")
+		got = append(got, sentence)
+	}
+	want := []string{
+		"a.b/ours links google.golang.org/grpc/codes into the sidecar",
+		"a.b/other links google.golang.org/protobuf/proto into the sidecar",
+		"a.b/other links github.com/coder/websocket into the sidecar",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
 }
 
 // checkReflectMethods asks the linker which reachable functions look methods

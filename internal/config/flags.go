@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,7 +34,9 @@ const maxProcs = 1024
 const adminFlag = "admin-addr"
 
 // settings are all flags, in the order of the help.
-var settings = []setting{
+var settings = slices.Concat(generalSettings, http2Settings)
+
+var generalSettings = []setting{
 	{flag: "mesh", arg: "PATHS", repeat: true,
 		help: "App Mesh documents: files, directories, globs; repeat or separate by commas (/etc/outrider/mesh)",
 		set:  into(func(r *Run) *Value[[]string] { return &r.Documents.Paths }, list)},
@@ -119,6 +122,10 @@ func RunUsage() string {
 		name := "--" + s.flag
 		if s.arg != "" {
 			name += " " + s.arg
+		}
+		if len(name) > 26 {
+			fmt.Fprintf(&b, "  %s\n", name)
+			name = ""
 		}
 		fmt.Fprintf(&b, "  %-26s %s\n", name, s.help)
 	}

@@ -212,6 +212,7 @@ func (p *parser) check() {
 			p.warn(mesh.Warning, p.run.Listen.Egress.From, "%s is not loopback: intercepted connections arrive on loopback, and other peers are not served on the egress port", addr)
 		}
 	}
+	p.run.HTTP2.check(p)
 	own := p.run.Listen.Ingress.V
 	for _, addr := range p.run.Listen.Egress.V {
 		if addr.Port() != 0 && slices.ContainsFunc(own, func(a netip.AddrPort) bool { return overlap(a, addr) }) {

@@ -28,7 +28,21 @@ retry-budget-min=3 (default)
 retry-buffer=65536 (default)
 dns-refresh=5s (default)
 dns-empty-keep=1m0s (default)
-live-timeout=5s (default)`
+live-timeout=5s (default)
+http2-max-concurrent-streams=1024 (default)
+http2-initial-stream-window=65536 (default)
+http2-initial-connection-window=1048576 (default)
+http2-max-header-bytes=61440 (default)
+http2-max-headers=100 (default)
+http2-max-outbound-frames=10000 (default)
+http2-max-outbound-control-frames=1000 (default)
+http2-max-consecutive-inbound-frames-with-empty-payload=1 (default)
+http2-max-inbound-priority-frames-per-stream=100 (default)
+http2-max-inbound-window-update-frames-per-data-frame-sent=10 (default)
+http2-premature-reset-total-stream-count=500 (default)
+http2-premature-reset-min-stream-lifetime=1s (default)
+max-requests-per-connection=0 (default)
+grpc-timeout=pass (default)`
 	if got := strings.Join(run.Summary(), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -101,6 +115,35 @@ func TestFlags(t *testing.T) {
 		{"--dns-refresh=1ms", "error: not from 100ms"},
 		{"--dns-empty-keep=0", "dns-empty-keep=0s (--dns-empty-keep)"},
 		{"--live-timeout=1s", "live-timeout=1s (--live-timeout)"},
+		{"--http2-max-concurrent-streams=7", "http2-max-concurrent-streams=7 (--http2-max-concurrent-streams)"},
+		{"--http2-max-concurrent-streams=0", "error: --http2-max-concurrent-streams \"0\": not a whole number from 1 to 2147483647"},
+		{"--http2-max-concurrent-streams=2147483648", "error: not a whole number from 1 to 2147483647"},
+		{"--http2-initial-stream-window=128KiB", "http2-initial-stream-window=131072 (--http2-initial-stream-window)"},
+		{"--http2-initial-stream-window=65534", "error: not a number of bytes from 65535 to 2147483647"},
+		{"--http2-initial-stream-window=2MiB", "error: http2-initial-connection-window 1048576 (default): less than http2-initial-stream-window 2097152"},
+		{"--http2-initial-connection-window=2147483647", "http2-initial-connection-window=2147483647"},
+		{"--http2-initial-connection-window=2048MiB", "error: not a number of bytes"},
+		{"--http2-max-header-bytes=8MiB", "http2-max-header-bytes=8388608"},
+		{"--http2-max-header-bytes=9MiB", "error: not a number of bytes from 1024 to 8388608"},
+		{"--http2-max-headers=1000", "http2-max-headers=1000"},
+		{"--http2-max-headers=0", "error: not a whole number from 1 to 65535"},
+		{"--http2-max-outbound-frames=2000", "http2-max-outbound-frames=2000"},
+		{"--http2-max-outbound-frames=999", "error: http2-max-outbound-control-frames 1000 (default): more than http2-max-outbound-frames 999"},
+		{"--http2-max-outbound-control-frames=10", "http2-max-outbound-control-frames=10"},
+		{"--http2-max-consecutive-inbound-frames-with-empty-payload=3", "http2-max-consecutive-inbound-frames-with-empty-payload=3"},
+		{"--http2-max-inbound-priority-frames-per-stream=5", "http2-max-inbound-priority-frames-per-stream=5"},
+		{"--http2-max-inbound-window-update-frames-per-data-frame-sent=20", "http2-max-inbound-window-update-frames-per-data-frame-sent=20"},
+		{"--http2-max-inbound-window-update-frames-per-data-frame-sent=0", "error: not a whole number from 1"},
+		{"--http2-premature-reset-total-stream-count=50", "http2-premature-reset-total-stream-count=50"},
+		{"--http2-premature-reset-min-stream-lifetime=2s", "http2-premature-reset-min-stream-lifetime=2s"},
+		{"--http2-premature-reset-min-stream-lifetime=0", "error: not from 1ms"},
+		{"--http2-stream-buffer-budget=1024MiB", "http2-stream-buffer-budget=1073741824 (--http2-stream-buffer-budget)"},
+		{"--http2-stream-buffer-budget=0", "http2-stream-buffer-budget=0"},
+		{"--http2-stream-buffer-budget=-1", "error: not a number of bytes"},
+		{"--max-requests-per-connection=1000", "max-requests-per-connection=1000"},
+		{"--max-requests-per-connection=-1", "error: not a whole number from 0"},
+		{"--grpc-timeout=limit", "grpc-timeout=limit (--grpc-timeout)"},
+		{"--grpc-timeout=obey", "error: --grpc-timeout \"obey\": not one of pass, limit"},
 		{"--drain-tme=1s", "error: no such flag --drain-tme: did you mean --drain-time?"},
 		{"--zzz", "error: no such flag --zzz (see"},
 		{"mesh.yaml", "error: unexpected argument"},

@@ -25,6 +25,8 @@ type Run struct {
 	Drain     Drain
 	Retry     Retry
 	DNS       DNS
+	HTTP2     HTTP2
+	Upstream  Upstream
 	Runtime   Runtime
 	// Version is true when only the version was asked for (--version);
 	// nothing else has been checked then.
@@ -162,7 +164,9 @@ func defaults() *Run {
 			EmptyKeep:   byDefault(60 * time.Second),
 			LiveTimeout: byDefault(5 * time.Second),
 		},
-		Runtime: Runtime{Procs: byDefault(0)},
+		HTTP2:    defaultHTTP2(),
+		Upstream: Upstream{MaxRequestsPerConnection: byDefault[uint32](0), GRPCTimeout: byDefault(PassGRPCTimeout)},
+		Runtime:  Runtime{Procs: byDefault(0)},
 	}
 }
 

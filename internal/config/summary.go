@@ -34,6 +34,9 @@ func (r *Run) Summary() []string {
 	add(&s, "dns-refresh", r.DNS.Refresh, plain[time.Duration])
 	add(&s, "dns-empty-keep", r.DNS.EmptyKeep, plain)
 	add(&s, "live-timeout", r.DNS.LiveTimeout, plain)
+	r.HTTP2.summary(&s)
+	add(&s, "max-requests-per-connection", r.Upstream.MaxRequestsPerConnection, plain)
+	add(&s, "grpc-timeout", r.Upstream.GRPCTimeout, plain)
 	if r.Runtime.Procs.V > 0 {
 		add(&s, "concurrency", r.Runtime.Procs, plain)
 	}

@@ -10,7 +10,9 @@ import (
 type Cluster struct {
 	// Name is App Mesh's: cds_<ingress|egress>_<mesh>_<node>_<protocol>_<port>,
 	// cds_egress_<mesh>_amazonaws or cds_egress_<mesh>_mesh-allow-all.
-	Name     string
+	Name string
+	// Protocol is the target listener's; it says what is spoken to the
+	// endpoints: HTTP/2 where it is Multiplexed, else HTTP/1.1, or bytes.
 	Protocol Protocol
 	// Node is the target virtual node's name; empty for the last two.
 	Node      string
@@ -25,8 +27,7 @@ type Cluster struct {
 	// is one that enforces TLS, if any does.
 	TLS *ClientTLS
 	// Refuse, when not empty, says why every request is answered 503 instead
-	// of sent: what the server's documents demand (TLS alone, http2) is not
-	// there yet. What a backend's client policy demands refuses its routes.
+	// of sent: what the server's documents demand (TLS alone) is not there yet. What a backend's client policy demands refuses its routes.
 	Refuse string
 	Origin Origin
 }
@@ -65,7 +66,8 @@ const (
 )
 
 // Limits are a cluster's circuit breakers (App Mesh connectionPool, Envoy
-// 4.3). 0 is no limit.
+// 4.3). 0 is no limit. http gives the first two, tcp the first, http2 and grpc
+// the last.
 type Limits struct {
 	MaxConnections     uint32
 	MaxPendingRequests uint32

@@ -12,8 +12,8 @@ type RetryPolicy struct {
 	On RetryOn
 	// StatusCodes are the response codes to retry, ascending.
 	StatusCodes []int
-	// GRPCStatus has bit n set when grpc-status n in the response headers is
-	// retried.
+	// GRPCStatus has bit n set when grpc-status n in the response headers (a
+	// response of trailers only) is retried; one in trailers never is.
 	GRPCStatus uint32
 	// Explicit is true for a policy that a document gives: it is obeyed for
 	// all methods. The default policy replays a non-idempotent request only
@@ -32,7 +32,10 @@ type RetryOn uint8
 // The conditions, named as in Envoy's retry_on.
 const (
 	RetryConnectFailure RetryOn = 1 << iota
+	// RetryRefusedStream: the peer says it has not processed the request
+	// (REFUSED_STREAM, or a GOAWAY below its stream).
 	RetryRefusedStream
+	// RetryReset: no response at all; it includes the other two.
 	RetryReset
 )
 

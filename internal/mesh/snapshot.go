@@ -116,6 +116,12 @@ func (p Protocol) String() string {
 	return [...]string{"http", "http2", "grpc", "tcp"}[p]
 }
 
+// Multiplexed tells whether endpoints of this protocol are spoken to in HTTP/2,
+// in cleartext by prior knowledge (App Mesh 2.9). Those of http get HTTP/1.1,
+// whatever their caller speaks. Towards clients it says nothing: every HTTP
+// listener takes both.
+func (p Protocol) Multiplexed() bool { return p == HTTP2 || p == GRPC }
+
 // IPPreference is an ipPreference of a mesh or of a node (App Mesh 2.9).
 type IPPreference uint8
 

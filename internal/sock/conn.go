@@ -40,6 +40,7 @@ type reading struct {
 	fn    func(fd uintptr) bool
 	buf   *Buffer
 	p     []byte // used in place of buf by Read
+	pipe  *Pipe  // used in place of both by FillPipe
 	step  sendStep
 	n     int
 	errno syscall.Errno
@@ -101,7 +102,7 @@ func (c *Conn) read() (int, error) {
 		err := c.raw.Read(c.in.fn)
 		switch {
 		case err != nil:
-			if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {
+			if err = c.rd.woken(c.told(err), c.nc.SetReadDeadline); err != nil {
 				return 0, err
 			}
 		case c.in.errno != 0:
@@ -125,6 +126,10 @@ func (c *Conn) onReadable(fd uintptr) bool {
 	in := &c.in
 	if in.step == sendPending {
 		return c.onSend(fd)
+	}
+	if in.pipe != nil {
+		in.n, in.errno = in.pipe.fill(fd)
+		return in.errno != syscall.EAGAIN
 	}
 	p := in.p
 	if p == nil {
@@ -169,7 +174,7 @@ func (c *Conn) readMore(p []byte) (int, error) {
 			c.rx += uint64(n)
 			return n, nil
 		}
-		if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {
+		if err = c.rd.woken(c.told(err), c.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 	}
@@ -186,6 +191,14 @@ func (c *Conn) Close() error {
 
 // CloseWrite sends a FIN and leaves the other direction open.
 func (c *Conn) CloseWrite() error {
+	if c.raw != nil {
+		var errno syscall.Errno
+		err := c.raw.Control(func(fd uintptr) { errno = shutdown(fd) })
+		if err == nil && errno != 0 {
+			err = errno
+		}
+		return err
+	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -195,8 +208,10 @@ func (c *Conn) CloseWrite() error {
 // Reset closes with an RST in place of a FIN, so that the peer cannot take
 // what it got for the whole.
 func (c *Conn) Reset() {
-	if tcp, ok := c.nc.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+	if c.raw != nil {
+		c.raw.Control(func(fd uintptr) {
+			syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+		})
 	}
 	c.Close()
 }
@@ -224,6 +239,15 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.wd.fix(t)
 	return c.nc.SetWriteDeadline(t)
+}
+
+// told is what an error of the poller says: of those that are no deadline, it
+// knows one alone, and not all descriptors spell it as net does.
+func (c *Conn) told(err error) error {
+	if c.raw != nil && c.closed.Load() {
+		return net.ErrClosed
+	}
+	return err
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -94,7 +94,12 @@ func (d *deadline) woken(err error, timer func(time.Time) error) error {
 // call Wake afterwards to make an earlier deadline known to a parked read.
 func (c *Conn) ReadBy(t time.Duration) { c.rd.set(t) }
 
-// WriteBy bounds writes likewise.
+// ArmRead sets the timer of ReadBy now, in place of the next read that waits. It
+// is for a goroutine about to be started whose stack stays small without that.
+// It must not be called while anybody reads.
+func (c *Conn) ArmRead() { c.rd.arm(c.nc.SetReadDeadline) }
+
+// WriteBy bounds writes that have to wait likewise.
 func (c *Conn) WriteBy(t time.Duration) { c.wd.set(t) }
 
 // Watch makes reads and writes fail with ErrCanceled once flag is raised and

@@ -15,6 +15,13 @@
 // something to read, and given back while the connection waits: an idle
 // connection holds no buffer.
 //
+// Connections are dialed (Dial) and accepted (Listener) the same way, as an
+// os.File over the descriptor: net would ask the kernel for more, and tell the
+// scheduler. FillPipe and DrainPipe move bytes from one connection to another by
+// splice(2) through a Pipe, which is held only while it has bytes or is filled.
+// Pipes and the eventfds of Yield are lent from a shelf that closes what is not
+// used for a second or two.
+//
 // Deadlines are coarse and lazy (deadline.go). Under the race detector, and on
 // systems other than Linux, ordinary system calls do the same work. A net.Conn
 // that is no socket (the fake network of the test kit) works too, without the

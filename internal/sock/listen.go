@@ -23,8 +23,8 @@ func Listen(addr netip.AddrPort) (*net.TCPListener, error) {
 	return l.(*net.TCPListener), nil
 }
 
-// Dial connects within timeout (0: the kernel's own).
-func Dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*Conn, error) {
+// dialPlain is Dial by the net package.
+func dialPlain(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	d := net.Dialer{Timeout: timeout, KeepAlive: -1}
 	nc, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {

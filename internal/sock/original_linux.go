@@ -71,6 +71,29 @@ func (c *Conn) PeerGone() bool {
 // both sides' FINs were. Bytes that came before may still wait unread.
 func (c *Conn) Dead() bool { return c.tcpState() == tcpClose }
 
+// tcpBytesReceived is where TCP_INFO has it; a FIN counts for one byte.
+const tcpBytesReceived = 128
+
+// CutOff tells, after a read gave io.EOF, that there was no FIN but an RST of
+// which a write was told, and a read is not any more. A splice that had moved
+// some bytes before keeps such an error to itself. False where the kernel does
+// not say (before Linux 4.1), and of a net.Conn that is no socket.
+func (c *Conn) CutOff() bool {
+	if c.raw == nil {
+		return false
+	}
+	var info [tcpBytesReceived + 8]byte
+	for i := range info {
+		info[i] = 0xff // what an older kernel leaves is no count
+	}
+	errno := syscall.EBADF
+	c.raw.Control(func(fd uintptr) {
+		errno = getsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&info), unsafe.Sizeof(info))
+	})
+	received := binary.NativeEndian.Uint64(info[tcpBytesReceived:])
+	return errno == 0 && info[0] == tcpClose && received == c.rx
+}
+
 func (c *Conn) tcpState() byte {
 	state := byte(tcpEstablished)
 	if c.raw == nil {

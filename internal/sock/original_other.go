@@ -15,6 +15,9 @@ func (c *Conn) OriginalDst() (netip.AddrPort, bool) { return netip.AddrPort{}, f
 // when its answer is written.
 func (c *Conn) PeerGone() bool { return false }
 
+// CutOff is known on Linux alone.
+func (c *Conn) CutOff() bool { return false }
+
 // Dead is known on Linux alone.
 func (c *Conn) Dead() bool { return false }
 

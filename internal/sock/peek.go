@@ -29,7 +29,7 @@ func (c *Conn) Peek(p []byte, least int) (n int, err error) {
 		err := c.raw.Read(fn)
 		switch {
 		case err != nil:
-			if err = c.rd.woken(err, c.nc.SetReadDeadline); err != nil {
+			if err = c.rd.woken(c.told(err), c.nc.SetReadDeadline); err != nil {
 				return look.n, err
 			}
 		case look.errno != 0:

@@ -47,16 +47,19 @@ type vector struct {
 	next int
 }
 
-func (v *vector) set(parts ...[]byte) {
-	n := 0
-	for _, p := range parts {
-		if len(p) > 0 {
-			v.iov[n].Base = unsafe.SliceData(p)
-			v.iov[n].SetLen(len(p))
-			n++
-		}
+func (v *vector) set(a, b, d []byte) {
+	v.msg.Iov, v.msg.Iovlen, v.next = &v.iov[0], 0, 0
+	v.add(a)
+	v.add(b)
+	v.add(d)
+}
+
+func (v *vector) add(p []byte) {
+	if len(p) > 0 {
+		v.iov[v.msg.Iovlen].Base = unsafe.SliceData(p)
+		v.iov[v.msg.Iovlen].SetLen(len(p))
+		v.msg.Iovlen++
 	}
-	v.msg.Iov, v.msg.Iovlen, v.next = &v.iov[0], uint64(n), 0
 }
 
 func (v *vector) empty() bool { return v.msg.Iovlen == 0 }
@@ -104,4 +107,10 @@ func (v *vector) advance(n int) {
 			v.msg.Iov = &v.iov[v.next]
 		}
 	}
+}
+
+// shutdown sends a FIN.
+func shutdown(fd uintptr) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SHUTDOWN, fd, syscall.SHUT_WR, 0)
+	return errno
 }

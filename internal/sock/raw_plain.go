@@ -39,9 +39,9 @@ type vector struct {
 	n     int
 }
 
-func (v *vector) set(parts ...[]byte) {
+func (v *vector) set(a, b, d []byte) {
 	v.n = 0
-	for _, p := range parts {
+	for _, p := range [...][]byte{a, b, d} {
 		if len(p) > 0 {
 			v.parts[v.n] = p
 			v.n++
@@ -79,3 +79,6 @@ func errnoOf(err error) syscall.Errno {
 	}
 	return syscall.EIO
 }
+
+// shutdown sends a FIN.
+func shutdown(fd uintptr) syscall.Errno { return errnoOf(syscall.Shutdown(int(fd), syscall.SHUT_WR)) }

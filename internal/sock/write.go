@@ -35,16 +35,23 @@ func (c *Conn) WriteAll(a, b, d []byte) error {
 	return err
 }
 
+// flush tries at once, and sets the timer only when it has to wait: most writes
+// do not.
 func (c *Conn) flush() error {
-	for {
-		if err := c.wd.arm(c.nc.SetWriteDeadline); err != nil {
-			return err
-		}
+	if err := c.wd.check(); err != nil {
+		return err
+	}
+	for c.out.try = true; ; {
 		c.out.errno = 0
 		err := c.raw.Write(c.out.fn)
 		switch {
 		case err != nil:
-			if err = c.wd.woken(err, c.nc.SetWriteDeadline); err != nil {
+			if err = c.wd.woken(c.told(err), c.nc.SetWriteDeadline); err != nil {
+				return err
+			}
+		case c.out.errno == syscall.EAGAIN:
+			c.out.try = false
+			if err := c.wd.arm(c.nc.SetWriteDeadline); err != nil {
 				return err
 			}
 		case c.out.errno != 0:
@@ -56,18 +63,25 @@ func (c *Conn) flush() error {
 }
 
 func (c *Conn) onWritable(fd uintptr) bool {
+	c.out.errno = c.writeOut(fd)
+	return c.out.errno != syscall.EAGAIN || c.out.try
+}
+
+func (c *Conn) writeOut(fd uintptr) syscall.Errno {
+	if c.out.pipe != nil {
+		n, errno := c.out.pipe.drain(fd)
+		c.tx += uint64(n)
+		return errno
+	}
 	for !c.out.parts.empty() {
 		n, errno := c.out.parts.send(fd)
-		if errno == syscall.EAGAIN {
-			return false
-		}
-		if c.out.errno = errno; errno != 0 {
-			return true
+		if errno != 0 {
+			return errno
 		}
 		c.out.parts.advance(n)
 		c.tx += uint64(n)
 	}
-	return true
+	return 0
 }
 
 func (c *Conn) writePlain(parts ...[]byte) error {
@@ -82,7 +96,7 @@ func (c *Conn) writePlain(parts ...[]byte) error {
 			if p = p[n:]; err == nil {
 				continue
 			}
-			if err = c.wd.woken(err, c.nc.SetWriteDeadline); err != nil {
+			if err = c.wd.woken(c.told(err), c.nc.SetWriteDeadline); err != nil {
 				return err
 			}
 		}

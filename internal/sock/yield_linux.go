@@ -13,9 +13,31 @@ import (
 // ready already: the goroutine runs again after the others had their turn and
 // the network was looked at.
 //
-// It takes one descriptor at the first Yield. The zero value is ready; Close
-// gives the descriptor back. It belongs to one goroutine.
-type Yielder struct {
+// The eventfd is on loan for the time of a Yield: a loop that waits holds none.
+// The zero value is ready. It belongs to one goroutine.
+type Yielder struct{}
+
+// bells are the eventfds nobody yields on at the moment.
+var bells = shelf[*bell]{discard: (*bell).close}
+
+// Yield gives way once. Where no descriptor can be had it does nothing.
+func (*Yielder) Yield() {
+	b, ok := bells.take()
+	if !ok {
+		if b, ok = openBell(); !ok {
+			return
+		}
+	}
+	b.rang = false
+	b.raw.Read(b.fn)
+	bells.put(b)
+}
+
+// Close is for the end of the loop.
+func (*Yielder) Close() {}
+
+// bell is an eventfd known to the poller.
+type bell struct {
 	file *os.File
 	raw  syscall.RawConn
 	fn   func(fd uintptr) bool
@@ -24,47 +46,33 @@ type Yielder struct {
 
 const eventfdFlags = 0x80800 // EFD_CLOEXEC | EFD_NONBLOCK
 
-// Yield gives way once. Where no descriptor can be had it does nothing.
-func (y *Yielder) Yield() {
-	if y.file == nil && !y.open() {
-		return
-	}
-	y.rang = false
-	y.raw.Read(y.fn)
-}
-
-func (y *Yielder) open() bool {
+func openBell() (*bell, bool) {
 	fd, _, errno := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, eventfdFlags, 0)
 	if errno != 0 {
-		return false
+		return nil, false
 	}
 	file := os.NewFile(fd, "eventfd")
 	raw, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
-		return false
+		return nil, false
 	}
-	y.file, y.raw, y.fn = file, raw, y.ring
-	return true
+	b := &bell{file: file, raw: raw}
+	b.fn = b.ring
+	return b, true
 }
 
+func (b *bell) close() { b.file.Close() }
+
 // ring rings at the first call and hears it at the second.
-func (y *Yielder) ring(fd uintptr) bool {
+func (b *bell) ring(fd uintptr) bool {
 	var n uint64 = 1
 	call := uintptr(syscall.SYS_WRITE)
-	if y.rang {
+	if b.rang {
 		call = syscall.SYS_READ
 	}
 	syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(&n)), 8)
-	heard := y.rang
-	y.rang = true
+	heard := b.rang
+	b.rang = true
 	return heard
-}
-
-// Close gives the descriptor back. Yield may be called again afterwards.
-func (y *Yielder) Close() {
-	if y.file != nil {
-		y.file.Close()
-		*y = Yielder{}
-	}
 }

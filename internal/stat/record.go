@@ -57,6 +57,10 @@ type Record struct {
 	Termination string
 	// ServerName is the TLS server name seen on a pass-through connection.
 	ServerName string
+	// Sniffed is what such a connection turned out to speak (sniff.Protocol):
+	// "tls", "http1", "http2", "server-first" or "unknown"; empty where the
+	// documents say what is spoken.
+	Sniffed string
 	// Request and Response look up headers by lower-case name; nil for TCP,
 	// Response and Trailer also when there was none.
 	Request, Response, Trailer Fields

@@ -35,6 +35,7 @@ const (
 	opRoute
 	opCluster
 	opServerName
+	opSniffed
 	opConnection
 	opLogType
 	opRequestHeader
@@ -120,6 +121,8 @@ var answered = []operatorSpec{
 	{name: "RESPONSE_TRAILER", code: opTrailer, args: needsArgs, limit: true},
 	{name: "RESPONSE_TX_DURATION", code: opResponseTxDuration, number: true},
 	{name: "ROUTE_NAME", code: opRoute},
+	// Ours: what a connection speaks that no document declares; see stat.Record.
+	{name: "SNIFFED_PROTOCOL", code: opSniffed},
 	{name: "START_TIME", code: opStartTime, args: mayHaveArgs},
 	{name: "START_TIME_LOCAL", code: opStartTime, args: mayHaveArgs},
 	{name: "TRAILER", code: opTrailer, args: needsArgs, limit: true},

@@ -15,7 +15,8 @@ func splitPrefix(prefix string) (rest string, tags []tag) {
 	}
 	switch kind {
 	case "cluster":
-		return takeToken("cluster.", after, "envoy_cluster_name")
+		rest, tags = takeToken("cluster.", after, "envoy_cluster_name")
+		return takeCall(rest, tags)
 	case "tcp":
 		return takeToken("tcp.", after, "envoy_tcp_prefix")
 	case "udp":
@@ -50,6 +51,28 @@ func takeMember(rest string, tags []tag, before, member, label string) (string, 
 	}
 	rest, more := takeToken(before+member, after, label)
 	return rest, append(more, tags...)
+}
+
+// takeCall takes service and method out of "cluster.grpc.<service>.<method>.".
+// Decision: the method is the last part and the service all before it. Envoy's
+// own pattern stops at the first dot of a service such as "color.Service", so
+// that the method becomes part of the metric's name (its filter has an option
+// that replaces the dots); names without dots come out the same.
+func takeCall(rest string, tags []tag) (string, []tag) {
+	const before = "cluster.grpc."
+	after, ok := strings.CutPrefix(rest, before)
+	end := strings.LastIndexByte(after, '.')
+	if !ok || end < 0 {
+		return rest, tags
+	}
+	service, name := after[:end], after[end+1:]
+	var call []tag
+	if dot := strings.LastIndexByte(service, '.'); dot >= 0 {
+		call = []tag{{"envoy_grpc_bridge_method", service[dot+1:]}}
+		service = service[:dot]
+	}
+	call = append(call, tag{"envoy_grpc_bridge_service", service})
+	return before + name, append(call, tags...)
 }
 
 // splitListener reads "<address>.", then "http.<prefix>." or "worker_<n>.".

@@ -60,6 +60,8 @@ func (op *operator) appendValue(dst []byte, r *stat.Record) (out []byte, ok bool
 		return appendText(dst, r.Cluster)
 	case opServerName:
 		return appendClean(dst, r.ServerName)
+	case opSniffed:
+		return appendText(dst, r.Sniffed)
 	case opConnection:
 		return strconv.AppendUint(dst, r.ConnectionID, 10), r.ConnectionID != 0
 	case opLogType:

@@ -112,6 +112,76 @@ func TestAFailureBecomesALocalReply(t *testing.T) {
 	}
 }
 
+func TestAGRPCRequestGetsAGRPCStatus(t *testing.T) {
+	for _, tt := range []struct {
+		contentType string
+		status      int
+		body        string
+		code, says  string
+	}{
+		{"application/grpc", 400, "", "13", ""},
+		{"application/grpc", 401, "", "16", ""},
+		{"application/grpc", 403, "RBAC: access denied", "7", "RBAC: access denied"},
+		{"application/grpc+proto", 404, "", "12", ""},
+		{"application/grpc", 408, "stream timeout", "2", "stream timeout"},
+		{"application/grpc", 413, "", "2", ""},
+		{"application/grpc", 429, "", "14", ""},
+		{"application/grpc", 500, "", "2", ""},
+		{"application/grpc", 502, "", "14", ""},
+		{"application/grpc", 503, "100% \u00fc\n~", "14", "100%25 %C3%BC%0A~"},
+		{"application/grpc", 504, "", "14", ""},
+	} {
+		ex := serve(t, func(*l7.Exchange) error {
+			return &l7.Failure{Status: tt.status, Flag: l7.FlagUpstreamOverflow, Details: "d", Body: tt.body, Overloaded: true}
+		}, "content-type", tt.contentType)
+		if ex.Response.Status != 200 || ex.Details != "d" || ex.Flags.String() != "UO" || ex.Response.Body != l7.Empty {
+			t.Errorf("%d: status %d, details %q, flags %q, body %v", tt.status, ex.Response.Status, ex.Details, ex.Flags.String(), ex.Response.Body)
+		}
+		for name, want := range map[string]string{
+			"content-type": "application/grpc", "grpc-status": tt.code, "grpc-message": tt.says,
+			"x-envoy-overloaded": "true", "server": "envoy", "date": "Sat, 21 Nov 2026 12:00:00 GMT",
+		} {
+			if got := value(&ex.Response.Header, name); got != want {
+				t.Errorf("%d: %s = %q, want %q", tt.status, name, got, want)
+			}
+		}
+	}
+}
+
+func TestOtherContentTypesAreNoGRPC(t *testing.T) {
+	for _, contentType := range []string{"application/grpc-web", "application/grpc; x=y", "application/json", "application/grp", "application/GRPC", ""} {
+		ex := serve(t, func(*l7.Exchange) error { return &l7.Failure{Status: 503, Body: "b"} }, "content-type", contentType)
+		if ex.Response.Status != 503 || value(&ex.Response.Header, "grpc-status") != "" {
+			t.Errorf("%q: status %d, %q", contentType, ex.Response.Status, value(&ex.Response.Header, "grpc-status"))
+		}
+	}
+}
+
+func TestSchemeAndForwardedProtoFollowEachOther(t *testing.T) {
+	for _, tt := range []struct{ what, scheme, forwarded, wantScheme, wantForwarded string }{
+		{"HTTP/1 says neither", "", "", "http", "http"},
+		{"HTTP/1 says what it was", "", "https", "https", "https"},
+		{"HTTP/1 says nonsense", "", "gopher", "http", "gopher"},
+		{"HTTP/2 over plaintext", "http", "", "http", "http"},
+		{"HTTP/2 behind TLS", "https", "", "https", "https"},
+		{"HTTP/2 with a strange scheme", "ftp", "", "ftp", "http"},
+		{"both, and they differ", "http", "https", "http", "https"},
+	} {
+		ex := &l7.Exchange{}
+		ex.Reset()
+		if tt.scheme != "" {
+			ex.Request.Scheme = []byte(tt.scheme)
+		}
+		if tt.forwarded != "" {
+			ex.Request.Header.Add(l7.NameXForwardedProto, []byte("x-forwarded-proto"), []byte(tt.forwarded))
+		}
+		ForwardedProto(ok)(ex)
+		if got := value(&ex.Request.Header, "x-forwarded-proto"); string(ex.Request.Scheme) != tt.wantScheme || got != tt.wantForwarded {
+			t.Errorf("%s: scheme %q and x-forwarded-proto %q, want %q and %q", tt.what, ex.Request.Scheme, got, tt.wantScheme, tt.wantForwarded)
+		}
+	}
+}
+
 func TestAFailureWithoutAStatusPassesThrough(t *testing.T) {
 	gone := &l7.Failure{Flag: l7.FlagDownstreamTermination}
 	ex := &l7.Exchange{}

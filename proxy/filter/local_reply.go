@@ -22,7 +22,9 @@ func LocalReply(next l7.Handler) l7.Handler {
 	}
 }
 
-// Reply fills ex.Response with the answer to a failure.
+// Reply fills ex.Response with the answer to a failure: the one place where
+// answers of our own are made. A gRPC request gets a gRPC status. To HEAD the
+// codec sends the head alone.
 func Reply(ex *l7.Exchange, f *l7.Failure) {
 	ex.Flags.Set(f.Flag)
 	ex.Details = f.Details
@@ -30,13 +32,14 @@ func Reply(ex *l7.Exchange, f *l7.Failure) {
 	resp.Header.Reset()
 	resp.Status, resp.Reason, resp.Upgraded, resp.Close = f.Status, nil, false, f.Close
 	resp.Body = l7.Empty
-	if f.Body != "" {
-		resp.Body = l7.NewBytes([]byte(f.Body))
-	}
 	if f.Overloaded {
 		resp.Header.Add(l7.NameXEnvoy, overloadedName, trueValue)
 	}
-	if f.Body != "" {
+	switch {
+	case isGRPC(&ex.Request):
+		replyGRPC(ex, f)
+	case f.Body != "":
+		resp.Body = l7.NewBytes([]byte(f.Body))
 		resp.Header.Add(l7.NameContentType, contentTypeName, textPlain)
 	}
 }

@@ -18,12 +18,19 @@ type Session struct {
 	Early, Late []byte
 	// Idle closes both when no byte has come from either; 0 is never.
 	Idle time.Duration
+	// Splicing moves long streams inside the kernel; nil: none is.
+	Splicing *relay.Splicing
+	// Stats counts what Relay passes on; nil: nobody does.
+	Stats *Stats
+	// Witness, if there is one, says what was Sniffed.
+	Witness *sniff.Witness
 
 	// What the access log is told.
 	Local          netip.AddrPort
 	Upstream       netip.AddrPort
 	Cluster        string
 	ServerName     string
+	Sniffed        string // see sniff.Protocol
 	Received, Sent uint64
 	End            relay.End
 }
@@ -31,16 +38,36 @@ type Session struct {
 // Relay passes bytes both ways until both sides have ended, and closes the
 // stream.
 func (s *Session) Relay(stream *upstream.Stream) {
-	s.RelayConn(stream.Conn)
+	s.relay(stream.Conn, s.Stats)
 	stream.Close()
 }
 
-// RelayConn is Relay for a connection that belongs to somebody else, who still
-// has to close it.
-func (s *Session) RelayConn(up *sock.Conn) {
-	s.Upstream = up.Remote()
-	r := relay.Run(relay.Side{Conn: s.Down, Early: s.Early}, relay.Side{Conn: up, Early: s.Late}, s.Idle)
+// RelayConn is Relay for a connection that belongs to somebody else, who counts
+// it and still has to close it.
+func (s *Session) RelayConn(up *sock.Conn) { s.relay(up, nil) }
+
+func (s *Session) relay(conn *sock.Conn, stats *Stats) {
+	s.Upstream = conn.Remote()
+	down, up := relay.Side{Conn: s.Down, Early: s.Early}, relay.Side{Conn: conn, Early: s.Late}
+	if s.Witness != nil {
+		down.First, up.First = s.Witness.Client, s.Witness.Server
+	}
+	stats.began(&down, &up)
+	r := s.Splicing.Run(down, up, s.Idle)
+	stats.ended(r.End)
 	s.Received, s.Sent, s.End = r.Up, r.Down, r.End
+	if s.Witness != nil {
+		s.hear(s.Witness)
+	}
+}
+
+// hear takes over the verdict of a witness that has seen all.
+func (s *Session) hear(w *sniff.Witness) {
+	w.End()
+	p, name := w.Verdict()
+	if s.Sniffed = p.String(); name != "" {
+		s.ServerName = name
+	}
 }
 
 // IsAWS tells the names that App Mesh lets through to AWS's own services,

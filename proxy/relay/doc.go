@@ -6,6 +6,13 @@
 // more than one piece (sock.BufferSize) waits between the two, and none while
 // there is nothing to read. After every 64 KiB a loop gives way (sock.Yielder).
 //
+// A direction that has carried 256 KiB goes on by splice(2): from the socket into
+// a pipe and on to the other socket, so that bytes never enter user space. A pipe
+// is held only while there are bytes to move. Where none can be had (there are 64,
+// and descriptors may be short) bytes go through user space as before. Nothing
+// else changes: how it ends, idle time and counts are the same code. A slow
+// reader then holds back one pipe (1 MiB), which is the kernel's memory, not ours.
+//
 // How it ends (Envoy: TCP proxy, half-close semantics):
 //
 //   - A FIN is passed on and the other direction stays open. When both have

@@ -16,6 +16,11 @@ type Side struct {
 	// Sent counts, while they pass, the bytes from this side that were written
 	// to the other. Nil counts nothing.
 	Sent *stat.Counter
+	// First is shown what this side says, from its Early bytes on, each piece
+	// before it is written to the other side, until it returns false or bytes no
+	// longer pass through user space. It must not keep p. Each side's is called
+	// on the goroutine of its direction. Nil: nobody looks.
+	First func(p []byte) (more bool)
 }
 
 // Result says what passed and why it ended.
@@ -54,32 +59,38 @@ func (e End) String() string {
 // counts as passed with its piece: a side that takes less than BufferSize in all
 // that time is idle too. Deadlines set on the connections before are replaced.
 func Run(down, up Side, idle time.Duration) Result {
-	r := relay{idle: idle}
-	r.up.begin(&r, down, up)
-	r.up.other, r.up.fromBroke, r.up.toBroke = &r.down, DownstreamBroke, UpstreamBroke
-	r.down.begin(&r, up, down)
-	r.down.other, r.down.fromBroke, r.down.toBroke = &r.up, UpstreamBroke, DownstreamBroke
-	r.touch()
+	return (*Splicing)(nil).Run(down, up, idle)
+}
 
-	done := make(chan struct{})
-	go func() {
-		r.down.run()
-		close(done)
-	}()
+// run keeps the caller's stack small, for it stays parked in here.
+func (r *relay) run() Result {
+	r.touch()
+	r.down.from.ArmRead() // here, since the timer takes more stack than all that run does
+	r.down.ended.Add(1)
+	go r.down.run()
+	r.up.ended.Add(1)
 	r.up.run()
-	<-done
+	r.down.ended.Wait()
 
 	r.up.flushOther()
 	r.down.flushOther()
-	down.Conn.Close()
-	up.Conn.Close()
+	r.up.from.Close()
+	r.up.to.Close()
 	return r.result()
+}
+
+func (r *relay) begin(down, up *Side) {
+	r.up.begin(r, down, up)
+	r.up.other, r.up.fromBroke, r.up.toBroke = &r.down, DownstreamBroke, UpstreamBroke
+	r.down.begin(r, up, down)
+	r.down.other, r.down.fromBroke, r.down.toBroke = &r.up, UpstreamBroke, DownstreamBroke
 }
 
 // relay is what both directions share.
 type relay struct {
 	up, down direction
 	idle     time.Duration
+	splicing *Splicing // nil: no splice
 }
 
 // touch moves all four deadlines, since a byte that passes one way keeps both

@@ -69,10 +69,13 @@ func (c *headerCondition) lookup(req *l7.Request) (value []byte, joined *[]byte,
 	case fromAuthority:
 		return req.Authority, nil, len(req.Authority) > 0
 	case fromScheme:
-		if scheme(req) == "https" {
+		switch scheme(req) {
+		case "https":
 			return schemeHTTPS, nil, true
+		case "http":
+			return schemeHTTP, nil, true
 		}
-		return schemeHTTP, nil, true
+		return req.Scheme, nil, true
 	}
 	for i := range req.Header.Fields {
 		f := &req.Header.Fields[i]

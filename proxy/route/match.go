@@ -98,10 +98,19 @@ func (c *pathCondition) probe() probe {
 	return probe{length: int32(len(c.text)), last: c.text[len(c.text)-1]}
 }
 
-// scheme is the request's scheme as Envoy's connection manager sets it for
-// HTTP/1: what an absolute target says, else a valid X-Forwarded-Proto, else
-// that of the connection, which is plaintext.
+// scheme is the request's scheme as Envoy's connection manager sets it: for
+// HTTP/2 what :scheme says; for HTTP/1 what an absolute target says, else a
+// valid X-Forwarded-Proto, else that of the connection, which is plaintext.
 func scheme(req *l7.Request) string {
+	if req.Scheme != nil {
+		switch {
+		case l7.EqualFold(req.Scheme, "https"):
+			return "https"
+		case l7.EqualFold(req.Scheme, "http"):
+			return "http"
+		}
+		return "" // neither: no condition of a document asks for it
+	}
 	if req.Absolute {
 		return "http"
 	}

@@ -48,6 +48,11 @@ func TestMatchConditions(t *testing.T) {
 	regex := header(mesh.HeaderMatch{Name: "x-user", Kind: mesh.MatchRegex, Value: "a|b+"})
 	absolute := request("GET /", "x-forwarded-proto: https")
 	absolute.Absolute = true
+	said := func(scheme string) *l7.Request {
+		req := request("GET /", "x-forwarded-proto: https")
+		req.Version, req.Scheme = l7.HTTP2, []byte(scheme)
+		return req
+	}
 	for _, tt := range []struct {
 		says  string
 		match mesh.Match
@@ -119,6 +124,15 @@ func TestMatchConditions(t *testing.T) {
 		{":method", pseudo(":method", mesh.MatchExact, "PUT"), request("PUT /"), true},
 		{":authority", pseudo(":authority", mesh.MatchSuffix, ".local"), request("GET /"), true},
 		{"host is :authority", pseudo("Host", mesh.MatchExact, "svc.local"), request("GET /", "Host: other"), true},
+		{"HTTP/2 says its scheme", mesh.Match{Scheme: "http"}, said("http"), true},
+		{"HTTP/2's scheme counts before x-forwarded-proto", mesh.Match{Scheme: "https"}, said("http"), false},
+		{"HTTP/2's scheme in capitals", mesh.Match{Scheme: "https"}, said("HTTPS"), true},
+		{"HTTP/2 with a scheme of its own", mesh.Match{Scheme: "http"}, said("ftp"), false},
+		{":scheme of HTTP/2", pseudo(":scheme", mesh.MatchExact, "ftp"), said("ftp"), true},
+		{"gRPC wants its own content type", mesh.Match{GRPC: true, Prefix: "/a.B/"}, request("POST /a.B/C", "content-type: application/json"), false},
+		{"a gRPC service", mesh.Match{GRPC: true, Prefix: "/a.B/"}, request("POST /a.B/C", "content-type: application/grpc"), true},
+		{"a gRPC method", mesh.Match{GRPC: true, Exact: "/a.B/C"}, request("POST /a.B/C", "content-type: application/grpc+proto"), true},
+		{"another gRPC method", mesh.Match{GRPC: true, Exact: "/a.B/C"}, request("POST /a.B/D", "content-type: application/grpc"), false},
 		{":scheme is http", pseudo(":scheme", mesh.MatchExact, "http"), request("GET /"), true},
 		{":scheme is https behind x-forwarded-proto", pseudo(":scheme", mesh.MatchExact, "https"), request("GET /", "x-forwarded-proto: https"), true},
 

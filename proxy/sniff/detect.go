@@ -11,10 +11,13 @@ const (
 	HTTP1
 	HTTP2
 	TLS
+	ServerFirst // the server greets: a Witness says so, never Detect
 )
 
 // String is the protocol as log lines name it.
-func (p Protocol) String() string { return [...]string{"opaque", "http1", "http2", "tls"}[p] }
+func (p Protocol) String() string {
+	return [...]string{"unknown", "http1", "http2", "tls", "server-first"}[p]
+}
 
 // MostBytes is how many bytes Detect ever asks for.
 const MostBytes = 64

@@ -36,35 +36,41 @@ const (
 // The hello may be spread over several records. Extensions that are not known,
 // GREASE among them (RFC 8701), are passed over.
 func ServerName(stream []byte) (name string, complete bool, err error) {
+	name, missing, err := serverName(stream)
+	return name, missing == 0 && err == nil, err
+}
+
+// serverName is ServerName, and tells how many more bytes it takes at least.
+func serverName(stream []byte) (name string, missing int, err error) {
 	if len(stream) > MaxHello {
 		stream = stream[:MaxHello]
 	}
-	hello, err := handshake(stream)
-	if err != nil {
-		return "", false, err
-	}
-	if hello == nil {
-		if len(stream) == MaxHello {
-			return "", false, ErrHelloTooLarge
-		}
-		return "", false, nil
+	hello, missing, err := handshake(stream)
+	switch {
+	case err != nil:
+		return "", 0, err
+	case len(stream)+missing > MaxHello:
+		return "", 0, ErrHelloTooLarge
+	case missing > 0:
+		return "", missing, nil
 	}
 	name, ok := hello.serverName()
 	if !ok {
-		return "", false, ErrNoHello
+		return "", 0, ErrNoHello
 	}
-	return name, true, nil
+	return name, 0, nil
 }
 
-// handshake gives the first handshake message without its header, or nil while
-// it is not complete. It lies in the stream where one record holds all of it.
-func handshake(stream []byte) (reader, error) {
+// handshake gives the first handshake message without its header, unless bytes
+// are missing, at least so many. It lies in the stream where one record holds all
+// of it.
+func handshake(stream []byte) (message reader, missing int, err error) {
 	var joined []byte
 	records := 0
 	for rest := stream; ; {
 		record, next, err := nextRecord(rest)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		switch records++; records {
 		case 1:
@@ -76,13 +82,13 @@ func handshake(stream []byte) (reader, error) {
 		}
 		size, err := messageSize(joined)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if size > 0 && len(joined) >= size {
-			return reader(joined[handshakeHeader:size]), nil
+			return reader(joined[handshakeHeader:size]), 0, nil
 		}
 		if next == nil {
-			return nil, nil
+			return nil, max(size-len(joined), 1), nil
 		}
 		rest = next
 	}

@@ -20,12 +20,12 @@ func (f *forwarding) attempt() outcome {
 	f.ex.Attempts++
 	f.ex.Upstream = f.endpoint.Addr()
 	f.expect(f.ex.Clock)
-	for {
+	for stale := 1; ; stale++ {
 		if o := f.lease(); o.reset != answered {
 			return o
 		}
 		o := f.send()
-		if errors.Is(o.err, sock.ErrStale) && f.conn.used {
+		if errors.Is(o.err, sock.ErrStale) && (f.leg.reused() || f.multiplexed && stale < mostStale) {
 			// Nothing was written: this was no attempt yet.
 			f.drop(false)
 			continue
@@ -39,9 +39,33 @@ func (f *forwarding) attempt() outcome {
 	}
 }
 
-// lease takes an idle connection of the endpoint, or opens one.
+// mostStale bounds how often a request meets an HTTP/2 connection that is new
+// and takes no streams.
+const mostStale = 3
+
+// lease takes a leg to the endpoint: an idle connection or a stream, or opens
+// one.
 func (f *forwarding) lease() outcome {
-	e := f.endpoint
+	e, o := f.endpoint, outcome{}
+	if f.multiplexed {
+		o = f.leaseStream(e)
+	} else {
+		o = f.leaseConn(e)
+	}
+	if o.reset != answered {
+		return o
+	}
+	e.Cells.RqActive.Inc()
+	f.leg.lend(f.ex)
+	f.ex.Upstream = f.leg.remote()
+	if f.debug() {
+		f.log("endpoint", "address", f.ex.Upstream, "reused", f.leg.reused())
+	}
+	return outcome{}
+}
+
+func (f *forwarding) leaseConn(e *Endpoint) outcome {
+	f.ex.UpstreamVersion = l7.HTTP11
 	c := e.pool.take()
 	if c == nil {
 		var o outcome
@@ -49,13 +73,21 @@ func (f *forwarding) lease() outcome {
 			return o
 		}
 	}
-	f.conn = c
-	if f.debug() {
-		f.log("endpoint", "address", c.Conn().Remote(), "reused", c.used)
+	f.leg = c
+	return outcome{}
+}
+
+func (f *forwarding) leaseStream(e *Endpoint) outcome {
+	f.ex.UpstreamVersion = l7.HTTP2
+	p, ok := e.mux.take()
+	if !ok {
+		var o outcome
+		if p, o = f.openStream(e); o.reset != answered {
+			return o
+		}
 	}
-	e.Cells.RqActive.Inc()
-	c.lend(f.ex)
-	f.ex.Upstream = c.Conn().Remote()
+	f.stream.use(p)
+	f.leg = &f.stream
 	return outcome{}
 }
 
@@ -63,29 +95,19 @@ func (f *forwarding) lease() outcome {
 // they are reached, and is refused where too many wait. Each endpoint may
 // always have one connection (Envoy 4.3).
 func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
-	b, stats := &f.cluster.breaker, f.cluster.stats
-	if !b.PendingRequests.TryAcquire() {
-		stats.Counter(rqPendingOverflow).Inc()
-		return nil, outcome{reset: overflowed}
+	if o := f.pend(); o.reset != answered {
+		return nil, o
 	}
-	stats.Counter(rqPendingTotal).Inc()
-	f.cluster.gauge()
-	defer func() {
-		b.PendingRequests.Release()
-		f.cluster.gauge()
-	}()
+	defer f.unpend()
 	if !e.reserve() {
-		stats.Counter(cxOverflow).Inc()
+		f.cluster.stats.Counter(cxOverflow).Inc()
 		c, ok := e.pool.wait(f.ex, f.deadline())
 		f.ex.Clock = sock.Now()
-		switch {
-		case c != nil:
+		if c != nil {
 			return c, outcome{}
-		case !ok && f.gone():
-			return nil, outcome{reset: clientGone}
-		case !ok:
-			stats.Counter(rqTimeout).Inc()
-			return nil, outcome{reset: timedOut}
+		}
+		if !ok {
+			return nil, f.waitedInVain()
 		}
 	}
 	c, o := f.dial(e)
@@ -93,29 +115,68 @@ func (f *forwarding) open(e *Endpoint) (*conn, outcome) {
 	return c, o
 }
 
+// openStream waits for a place on an HTTP/2 connection, of which one more is
+// opened within the same limits.
+func (f *forwarding) openStream(e *Endpoint) (place, outcome) {
+	if o := f.pend(); o.reset != answered {
+		return place{}, o
+	}
+	defer f.unpend()
+	stats := f.cluster.stats
+	p, ok := e.mux.wait(f.ex, f.deadline(), stats.Counter(cxOverflow).Inc)
+	f.ex.Clock = sock.Now()
+	switch {
+	case !ok:
+		return p, f.waitedInVain()
+	case p.stream == nil:
+		stats.Counter(rqPendingFailureEject).Inc()
+		e.Cells.RqError.Inc()
+		return p, p.failed
+	}
+	return p, outcome{}
+}
+
+// pend takes a place among those that wait for a connection; unpend gives it
+// back.
+func (f *forwarding) pend() outcome {
+	stats := f.cluster.stats
+	if !f.cluster.breaker.PendingRequests.TryAcquire() {
+		stats.Counter(rqPendingOverflow).Inc()
+		return outcome{reset: overflowed}
+	}
+	stats.Counter(rqPendingTotal).Inc()
+	f.cluster.gauge()
+	return outcome{}
+}
+
+func (f *forwarding) unpend() {
+	f.cluster.breaker.PendingRequests.Release()
+	f.cluster.gauge()
+}
+
+// waitedInVain tells why a wait for a connection has ended without one.
+func (f *forwarding) waitedInVain() outcome {
+	if f.gone() {
+		return outcome{reset: clientGone}
+	}
+	f.cluster.stats.Counter(rqTimeout).Inc()
+	return outcome{reset: timedOut}
+}
+
 // dial opens a connection whose place in the limits is taken already.
 func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
 	stats := f.cluster.stats
-	start := sock.Now()
 	timeout := f.cluster.Spec().ConnectTimeout
 	if by := f.deadline(); by > 0 {
-		timeout = min(timeout, max(by-start, time.Millisecond))
+		timeout = min(timeout, max(by-sock.Now(), time.Millisecond))
 	}
-	sc, err := f.cluster.manager.dial(context.Background(), e.Addr(), timeout)
-	if err == nil {
-		stats.Histogram(cxConnectTime).Observe(micros(sock.Now() - start))
+	sc, o := e.connect(context.Background(), timeout)
+	if o.reset == answered {
 		return newConn(e, sc, f.cluster.manager.crew), outcome{}
 	}
-	e.free()
-	stats.Counter(cxConnectFail).Inc()
-	e.Cells.CxConnectFail.Inc()
-	o := outcome{reset: connectReset(err), err: err}
-	if o.reset == connectTimedOut {
-		stats.Counter(cxConnectTimeout).Inc()
-		if f.overdue() {
-			o.reset = timedOut
-			stats.Counter(rqTimeout).Inc()
-		}
+	if o.reset == connectTimedOut && f.overdue() {
+		o.reset = timedOut
+		stats.Counter(rqTimeout).Inc()
 	}
 	stats.Counter(rqPendingFailureEject).Inc()
 	e.Cells.RqError.Inc()
@@ -124,26 +185,26 @@ func (f *forwarding) dial(e *Endpoint) (*conn, outcome) {
 
 // send sends the request and reads the response's head.
 func (f *forwarding) send() outcome {
-	c, ex := f.conn, f.ex
+	leg, ex := f.leg, f.ex
 	f.request = l7.Outgoing{Head: &ex.Request, Whole: f.whole, Idle: f.route.Idle.Value}
 	if f.live {
 		f.request.Body, f.request.Whole = &f.replay, nil
 	}
 	f.headSeen.Store(false)
-	c.Conn().WriteBy(0)
+	writeBy := time.Duration(0)
 	if f.request.Idle > 0 {
-		c.Conn().WriteBy(ex.Clock + f.request.Idle)
+		writeBy = ex.Clock + f.request.Idle
 	}
-	c.Conn().ReadBy(f.waitBy(ex.Clock))
-	wrote, err := c.Send(&f.request)
+	leg.WriteBy(writeBy)
+	leg.ReadBy(f.waitBy(ex.Clock))
+	wrote, err := leg.Send(&f.request)
 	if err == nil {
-		err = c.ReadResponse(ex)
+		err = leg.ReadResponse(ex)
 	}
 	if err != nil {
 		return f.judge(err, wrote)
 	}
 	f.headSeen.Store(true)
-	c.used = true
 	ex.Clock = sock.Now()
 	if end := time.Duration(f.requestEnd.Load()); end > 0 {
 		ex.UpstreamTime = ex.Clock - end
@@ -153,18 +214,19 @@ func (f *forwarding) send() outcome {
 
 // judge turns an error into an outcome.
 func (f *forwarding) judge(err error, wrote bool) outcome {
-	o := outcome{reset: terminated, err: err, wrote: wrote, reused: f.conn.used}
+	o := outcome{reset: terminated, err: err, wrote: wrote, reused: f.leg.reused()}
 	switch {
 	case f.gone(), isCanceled(err):
 		o.reset = clientGone
-	case f.conn.BodyBroke():
+	case f.leg.BodyBroke():
 		o.reset = clientBroke
 	case errors.Is(err, l7.ErrInform):
 		o.reset = downstreamFailed
 	case isTimeout(err):
 		o.reset = f.whichTimeout()
-	case isBroken(err):
-		o.reset = protocolBroken
+	default:
+		o.reset = resetBy(err)
+		o.left = o.reset == refusedStream && f.stream.left()
 	}
 	return o
 }
@@ -194,7 +256,11 @@ func (f *forwarding) failed(o outcome) {
 		cells.RqTimeout.Inc()
 	case terminated:
 		stats.Counter(rqRxReset).Inc()
-		stats.Counter(cxDestroyWithActiveRq).Inc()
+		if !f.multiplexed || f.stream.cutFirst() {
+			stats.Counter(cxDestroyWithActiveRq).Inc()
+		}
+	case refusedStream, remoteReset:
+		stats.Counter(rqRxReset).Inc()
 	case protocolBroken:
 		stats.Counter(cxProtocolError).Inc()
 		stats.Counter(rqRxReset).Inc()
@@ -216,29 +282,17 @@ func (f *forwarding) giveBack(o outcome) {
 	f.drop(false)
 }
 
-// drop ends the use of the connection, if there is one: back to the pool when
-// it can take another request, else closed.
+// drop ends the use of the leg, if there is one.
 func (f *forwarding) drop(complete bool) {
-	c := f.conn
-	if c == nil {
+	if f.leg == nil {
 		return
 	}
-	// First of all: until Finish returns, the goroutine that passes the body on
-	// may still look at the exchange and at the connection.
-	reusable, pumped := c.Finish(complete)
-	f.conn = nil
-	c.unlend(f.ex)
+	pumped := f.leg.finish(f.ex, complete)
+	f.leg = nil
 	if pumped > f.ex.BytesReceived {
 		f.ex.BytesReceived = pumped
 	}
-	c.account()
 	f.endpoint.Cells.RqActive.Dec()
-	if reusable {
-		c.idleSince = f.ex.Clock
-		f.endpoint.pool.put(c)
-	} else {
-		c.close(f.cluster.stats.Counter(cxDestroyLocal))
-	}
 }
 
 var _ l7.Lease = (*forwarding)(nil)

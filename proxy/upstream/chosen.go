@@ -43,7 +43,7 @@ func (s *chosen) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.endpoints {
-		e.pool.retire()
+		e.retire()
 	}
 	s.endpoints = nil
 }

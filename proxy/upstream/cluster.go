@@ -8,6 +8,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/lb"
+	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 	"github.com/outrider-mesh/outrider/resilience"
 )
 
@@ -23,6 +24,8 @@ type Cluster struct {
 	spec    atomic.Pointer[mesh.Cluster]
 	members atomic.Pointer[Membership]
 	chosen  chosen
+	http2   atomic.Pointer[h2.Config] // nil until the cluster is spoken to in HTTP/2
+	grpc    grpcStats
 
 	mu sync.Mutex // orders Update
 }
@@ -50,6 +53,9 @@ func (c *Cluster) Breaker() *resilience.CircuitBreaker { return &c.breaker }
 
 // apply takes over what a snapshot says.
 func (c *Cluster) apply(spec *mesh.Cluster) {
+	if spec.Protocol.Multiplexed() && c.http2.Load() == nil {
+		c.http2.Store(c.manager.http2(c.name))
+	}
 	c.spec.Store(spec)
 	c.breaker.Connections.SetMax(spec.Limits.MaxConnections)
 	c.breaker.PendingRequests.SetMax(spec.Limits.MaxPendingRequests)
@@ -103,7 +109,7 @@ func (c *Cluster) Update(addrs []netip.AddrPort) {
 	next.picker = lb.NewRoundRobin(len(next.Endpoints), c.manager.draw())
 	c.members.Store(next)
 	for _, e := range kept {
-		e.pool.retire()
+		e.retire()
 	}
 	c.stats.Counter(membershipChange).Inc()
 	c.stats.Gauge(membershipTotal).Set(int64(len(next.Endpoints)))
@@ -129,7 +135,7 @@ func (c *Cluster) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.members.Load().Endpoints {
-		e.pool.retire()
+		e.retire()
 	}
 	c.chosen.retire()
 	c.stats.Gauge(membershipTotal).Set(0)

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -9,8 +10,8 @@ import (
 	"github.com/outrider-mesh/outrider/proxy/l7/h1"
 )
 
-// conn is one pooled connection: idle in its endpoint's pool, or leased to one
-// exchange.
+// conn is one pooled HTTP/1.1 connection: idle in its endpoint's pool, or
+// leased to one exchange.
 type conn struct {
 	*h1.Client
 	endpoint *Endpoint
@@ -18,24 +19,18 @@ type conn struct {
 
 	born      time.Duration
 	idleSince time.Duration
-	used      bool // has carried a request
+	requests  uint32 // given back after so many
 	rx, tx    uint64
 }
 
 func newConn(e *Endpoint, sc *sock.Conn, crew *l7.Crew) *conn {
 	c := &conn{Client: h1.NewClient(sc, crew), endpoint: e, born: sock.Now()}
 	c.waiter.Wake = sc.Wake
-	cl := e.cluster
-	cl.stats.Counter(cxTotal).Inc()
-	cl.stats.Counter(cxHTTP1Total).Inc()
-	cl.stats.Gauge(cxActive).Inc()
-	e.Cells.CxTotal.Inc()
-	e.Cells.CxActive.Inc()
+	e.connected(cxHTTP1Total)
 	return c
 }
 
-// lend ties the connection to who waits for it: when the client leaves, what
-// waits on the connection is woken and fails.
+// lend ties the connection to who waits for it (leg).
 func (c *conn) lend(ex *l7.Exchange) {
 	if ex.Peer != nil {
 		c.Conn().Watch(ex.Peer.Gone())
@@ -51,6 +46,44 @@ func (c *conn) unlend(ex *l7.Exchange) {
 	c.Conn().Watch(nil)
 }
 
+// reused tells that it has carried a request before (leg).
+func (c *conn) reused() bool { return c.requests > 0 }
+
+func (c *conn) remote() netip.AddrPort { return c.Conn().Remote() }
+
+// ReadBy, WriteBy and Wake are the connection's (leg).
+func (c *conn) ReadBy(t time.Duration) { c.Conn().ReadBy(t) }
+
+// WriteBy bounds writes.
+func (c *conn) WriteBy(t time.Duration) { c.Conn().WriteBy(t) }
+
+// Wake wakes who waits on the connection.
+func (c *conn) Wake() { c.Conn().Wake() }
+
+// finish gives the connection back to the pool when it can take another
+// request, else closes it (leg).
+func (c *conn) finish(ex *l7.Exchange, complete bool) (pumped uint64) {
+	reusable, pumped := c.Finish(complete)
+	c.unlend(ex)
+	c.account()
+	c.requests++
+	stats := c.endpoint.cluster.stats
+	if most := c.endpoint.cluster.manager.settings.MaxRequestsPerConnection; reusable && most > 0 && c.requests >= most {
+		stats.Counter(cxMaxRequests).Inc()
+		reusable = false
+	}
+	if complete && c.Closing() {
+		stats.Counter(cxCloseNotify).Inc()
+	}
+	if reusable {
+		c.idleSince = ex.Clock
+		c.endpoint.pool.put(c)
+	} else {
+		c.close(stats.Counter(cxDestroyLocal))
+	}
+	return pumped
+}
+
 // account moves what was read and written since the last time to the cells.
 func (c *conn) account() {
 	rx, tx := c.Conn().Traffic()
@@ -64,13 +97,7 @@ func (c *conn) account() {
 func (c *conn) close(why *stat.Counter) {
 	c.Conn().Close()
 	c.account()
-	cl := c.endpoint.cluster
-	cl.stats.Counter(cxDestroy).Inc()
-	why.Inc()
-	cl.stats.Gauge(cxActive).Dec()
-	cl.stats.Histogram(cxLength).Observe(micros(sock.Now() - c.born))
-	c.endpoint.Cells.CxActive.Dec()
-	c.endpoint.free()
+	c.endpoint.disconnected(why, c.born)
 }
 
 // expired tells that an idle connection may be closed by its peer any moment.

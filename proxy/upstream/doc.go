@@ -6,13 +6,19 @@
 //	retry.go      may we, should we again?
 //	replay.go     a request's body, kept while it may be needed again
 //	failure.go    how an attempt failed, and what the client is told
-//	pool.go       an endpoint's connections: LIFO, limits, who waits
-//	conn.go       one pooled connection
+//	leg.go        one request under way, on a connection or on a stream
+//	pool.go       an endpoint's HTTP/1.1 connections: LIFO, limits, who waits
+//	conn.go       one of them
+//	mux.go        an endpoint's HTTP/2 connections, and who waits for a stream
+//	muxconn.go    one of them, and a stream of it
+//	await.go      waiting for a turn, a deadline, or the client's leave
+//	grpc.go       what gRPC requests ask for; grpcstats.go counts them
 //	cluster.go    a cluster at work: membership and picker, limits, cells
 //	manager.go    all clusters: they outlive snapshots
 //	sweep.go      idle connections are closed in time
 //
 // Locks: a pool's, held for a few instructions and never while anything
-// blocks. Memberships are immutable and swapped by pointer; a DNS answer swaps
-// one membership, never the snapshot.
+// blocks; under it an HTTP/2 connection's, when a stream is opened. Memberships
+// are immutable and swapped by pointer; a DNS answer swaps one membership, never
+// the snapshot.
 package upstream

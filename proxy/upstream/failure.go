@@ -11,6 +11,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l7"
 	"github.com/outrider-mesh/outrider/proxy/l7/h1"
+	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 )
 
 // reset is how an attempt ended without a response (Envoy 3.9).
@@ -22,6 +23,8 @@ const (
 	connectTimedOut               // connect timeout
 	terminated                    // the peer closed before a whole response head
 	protocolBroken                // what came is no HTTP
+	remoteReset                   // the peer reset the stream
+	refusedStream                 // the same, and has not processed the request
 	timedOut                      // the route's timeout
 	tryTimedOut                   // the per-try timeout
 	idledOut                      // silence for the idle timeout
@@ -39,6 +42,8 @@ var resetTexts = [...]struct{ reason, details string }{
 	connectTimedOut: {"connection timeout", "connection_timeout"},
 	terminated:      {"connection termination", "connection_termination"},
 	protocolBroken:  {"protocol error", "protocol_error"},
+	remoteReset:     {"remote reset", "remote_reset"},
+	refusedStream:   {"remote refused stream reset", "remote_refused_stream_reset"},
 	tryTimedOut:     {"local reset", "local_reset"},
 	overflowed:      {"overflow", "overflow"},
 }
@@ -48,6 +53,8 @@ var resetFlags = [...]l7.Flag{
 	connectTimedOut: l7.FlagConnectionFailure,
 	terminated:      l7.FlagConnectionTermination,
 	protocolBroken:  l7.FlagUpstreamProtocolError,
+	remoteReset:     l7.FlagRemoteReset,
+	refusedStream:   l7.FlagRemoteReset,
 	timedOut:        l7.FlagRequestTimeout,
 	tryTimedOut:     l7.FlagRequestTimeout,
 	idledOut:        l7.FlagStreamIdleTimeout,
@@ -63,6 +70,8 @@ type outcome struct {
 	// wrote tells that part of the request may have reached the peer; reused
 	// that its connection had carried another one before.
 	wrote, reused bool
+	// left tells that a refused stream's connection takes no others either.
+	left bool
 }
 
 // describe is the outcome in a word or two, for the log.
@@ -121,7 +130,11 @@ func (o outcome) failure(retried bool) *l7.Failure {
 // client has left, else what was wrong with it.
 func brokenBody(err error) *l7.Failure {
 	var bad *h1.Error
+	var breach *h2.Error
 	switch {
+	case errors.As(err, &breach) && !breach.Remote && breach.Code != h2.Cancel:
+		// The stream has been reset already: there is nobody to answer.
+		return &l7.Failure{Flag: l7.FlagDownstreamProtocolError, Details: breach.Details, Close: true, Cause: err}
 	case errors.As(err, &bad):
 		return &l7.Failure{Status: bad.Status, Flag: l7.FlagDownstreamProtocolError,
 			Details: bad.Details, Body: bad.Text, Close: true, Cause: err}
@@ -165,10 +178,21 @@ func connectReset(err error) reset {
 	return connectFailed
 }
 
-// isBroken tells that an error is the peer's breach of the protocol.
-func isBroken(err error) bool {
-	var e *h1.Error
-	return errors.As(err, &e)
+// resetBy tells what an error of the upstream connection means.
+func resetBy(err error) reset {
+	var bad *h1.Error
+	var breach *h2.Error
+	switch {
+	case errors.As(err, &bad):
+		return protocolBroken
+	case errors.Is(err, h2.ErrRefused):
+		return refusedStream
+	case errors.As(err, &breach) && !breach.Remote:
+		return protocolBroken
+	case errors.As(err, &breach) && !breach.Conn:
+		return remoteReset
+	}
+	return terminated
 }
 
 // isTimeout tells that a deadline of ours has passed.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -30,13 +31,16 @@ func (c *Cluster) ForwardTo(ex *l7.Exchange, addr netip.AddrPort, route *mesh.Ro
 func (c *Cluster) forward(ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) error {
 	spec := c.Spec()
 	if spec.Refuse != "" {
+		c.failGRPC(&ex.Request)
 		return refused(spec)
 	}
 	if !c.breaker.Requests.TryAcquire() {
 		c.stats.Counter(rqPendingOverflow).Inc()
+		c.failGRPC(&ex.Request)
 		return outcome{reset: overflowed}.failure(false)
 	}
 	f := forwardings.Get().(*forwarding)
+	f.multiplexed = spec.Protocol.Multiplexed()
 	f.begin(c, ex, route, fixed)
 	if err := f.run(); err != nil {
 		f.finish(false)
@@ -61,8 +65,12 @@ type forwarding struct {
 
 	fixed    *Endpoint // the only one to ask; nil: the picker's choice
 	endpoint *Endpoint
-	conn     *conn
-	picking  picking
+	// multiplexed says that endpoints are spoken to in HTTP/2; leg is the attempt
+	// under way, which is stream then.
+	multiplexed bool
+	leg         leg
+	stream      stream
+	picking     picking
 
 	whole   []byte
 	live    bool // the body was not here yet: replay reads it
@@ -78,12 +86,18 @@ type forwarding struct {
 	retried    bool
 	gaveUp     bool // a retry was wanted and not to be had
 	staleOnce  bool
-	timeoutAt  int // the field x-envoy-expected-rq-timeout-ms, or -1
+	timeoutAt  int           // the field x-envoy-expected-rq-timeout-ms, or -1
+	timeout    time.Duration // for the whole response; 0 is none
+	grpc       *grpcCells    // nil: no gRPC
+	// What End still has to know of the response, whose head may be gone by then.
+	grpcHead grpcStatus
+	body     l7.Body
 }
 
 var forwardings = sync.Pool{New: func() any {
 	f := &forwarding{}
 	f.replay.last = f.requestEnded
+	f.stream.make()
 	return f
 }}
 
@@ -93,6 +107,13 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	f.backoff = resilience.Backoff{}
 	if p := route.Retry; p != nil {
 		f.backoff = resilience.Backoff{Base: p.BackoffBase, Max: p.BackoffMax}
+	}
+	f.timeout, f.grpc = route.Timeout.Value, nil
+	if isGRPC(&ex.Request) {
+		f.beginGRPC()
+	}
+	if f.multiplexed {
+		dropUpgrade(&ex.Request)
 	}
 	ex.Cluster = c.name
 	c.stats.Gauge(rqActive).Inc()
@@ -115,6 +136,18 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	f.replay.begin(ex.Request.Body, &c.manager.replay, most)
 }
 
+// dropUpgrade makes a request that asks for an upgrade one that does not. HTTP/2
+// has no Upgrade (RFC 9113 8.6), and App Mesh lists http2 and grpc apart from
+// websockets: Envoy would ask by extended CONNECT, which it must be told to
+// allow, and App Mesh never did. A server may ignore an upgrade, so the request
+// is sent without, and its answer is the one to a plain request.
+func dropUpgrade(req *l7.Request) {
+	if req.Upgrade {
+		req.Upgrade = false
+		req.Header.Remove(l7.NameUpgrade)
+	}
+}
+
 // run makes attempts until one is to be passed on.
 func (f *forwarding) run() error {
 	if f.live && f.ex.Request.Continue != nil {
@@ -135,7 +168,7 @@ func (f *forwarding) run() error {
 // gives the outcome to conclude with.
 func (f *forwarding) again(o outcome) (outcome, bool) {
 	policy := f.route.Retry
-	stale := o.reset == terminated && o.reused && !f.staleOnce && idempotent(f.ex.Request.Method)
+	stale := !f.staleOnce && missed(o, f.ex)
 	wanted := policy != nil && retriable(policy, o, f.ex) &&
 		(policy.Explicit || f.cluster.manager.settings.RetryUnsafe || safe(o, f.ex))
 	if !stale && !wanted || f.ex.Informed || f.overdue() {
@@ -201,10 +234,17 @@ func (f *forwarding) conclude(o outcome) error {
 		if f.retried && !f.gaveUp {
 			stats.Counter(rqRetrySuccess).Inc()
 		}
+		f.body = ex.Response.Body
+		if f.grpc != nil {
+			f.grpcHead = grpcStatusOf(&ex.Response.Header)
+		}
 		ex.Details = "via_upstream"
 		ex.RequestEnd = time.Duration(f.requestEnd.Load())
 		f.bound()
 		return nil
+	}
+	if f.grpc != nil {
+		f.grpc.count(false)
 	}
 	if o.reset == clientBroke {
 		f.drop(false) // nobody else reads the body any more
@@ -231,10 +271,10 @@ func (f *forwarding) conclude(o outcome) error {
 // come as a whole (Envoy 3.5) and covers all attempts and back-offs. 0 is none.
 func (f *forwarding) deadline() time.Duration {
 	end := time.Duration(f.requestEnd.Load())
-	if end == 0 || f.route.Timeout.Value == 0 {
+	if end == 0 || f.timeout == 0 {
 		return 0
 	}
-	return end + f.route.Timeout.Value
+	return end + f.timeout
 }
 
 func (f *forwarding) overdue() bool {
@@ -278,16 +318,16 @@ func (f *forwarding) requestEnded() {
 	if !f.requestEnd.CompareAndSwap(0, int64(now)) {
 		return // the body is being sent again: send has set the timers
 	}
-	f.conn.Started(f.deadline())
-	f.conn.Conn().ReadBy(f.waitBy(now))
-	f.conn.Conn().Wake()
+	f.leg.Started(f.deadline())
+	f.leg.ReadBy(f.waitBy(now))
+	f.leg.Wake()
 }
 
 // bound sets the deadlines of the response's body.
 func (f *forwarding) bound() {
-	f.conn.Silence(f.route.Idle.Value)
+	f.leg.Silence(f.route.Idle.Value)
 	if by := f.deadline(); by > 0 {
-		f.conn.Started(by)
+		f.leg.Started(by)
 	}
 }
 
@@ -298,7 +338,7 @@ func (f *forwarding) expect(now time.Duration) {
 	if f.fixed != nil {
 		return // somebody else's server: nothing is added to what the app says
 	}
-	limit := f.route.Timeout.Value
+	limit := f.timeout
 	if by := f.deadline(); by > 0 {
 		limit = by - now
 	}
@@ -341,12 +381,16 @@ func (f *forwarding) gone() bool { return f.ex.Peer != nil && f.ex.Peer.Gone().L
 // behind its head, and how long the route lets it be silent (0: for ever). The
 // lease must be ended when the tunnel is over.
 func (f *forwarding) Hijack() (c *sock.Conn, early []byte, idle time.Duration) {
-	return f.conn.Conn(), f.conn.Early(), f.route.Idle.Value
+	h1 := f.leg.(*conn) // no other leg is ever upgraded
+	return h1.Conn(), h1.Early(), f.route.Idle.Value
 }
 
 // End ends the lease of the response (l7.Lease).
 func (f *forwarding) End(complete bool) {
 	stats := f.cluster.stats
+	if f.grpc != nil {
+		f.grpc.count(complete && f.grpcSucceeded())
+	}
 	switch {
 	case complete:
 		f.endpoint.Cells.RqSuccess.Inc()
@@ -356,6 +400,8 @@ func (f *forwarding) End(complete bool) {
 		f.ex.Flags.Set(l7.FlagRequestTimeout)
 		stats.Counter(rqTimeout).Inc()
 		f.endpoint.Cells.RqTimeout.Inc()
+	case !f.ex.Response.Upgraded:
+		f.brokeOff()
 	}
 	end := time.Duration(f.requestEnd.Load())
 	if end == 0 {
@@ -363,6 +409,19 @@ func (f *forwarding) End(complete bool) {
 	}
 	stats.Histogram(rqTime).Observe(micros(f.ex.Clock - end))
 	f.finish(complete)
+}
+
+// brokeOff counts a response whose body the upstream did not bring to its end,
+// and sets the flag that says how. When it was the client that took no more,
+// the body knows of no error.
+func (f *forwarding) brokeOff() {
+	_, err := f.body.Buffered()
+	if err == nil || err == io.EOF || isTimeout(err) || isCanceled(err) {
+		return
+	}
+	o := outcome{reset: resetBy(err), err: err}
+	f.ex.Flags.Set(resetFlags[o.reset])
+	f.failed(o)
 }
 
 // finish gives everything back: connection, permits, memory.
@@ -376,6 +435,6 @@ func (f *forwarding) finish(complete bool) {
 	f.cluster.breaker.Requests.Release()
 	f.picking.reset()
 	f.request = l7.Outgoing{}
-	f.cluster, f.ex, f.route, f.fixed, f.endpoint, f.whole = nil, nil, nil, nil, nil, nil
+	f.cluster, f.ex, f.route, f.fixed, f.endpoint, f.whole, f.grpc, f.body = nil, nil, nil, nil, nil, nil, nil, nil
 	forwardings.Put(f)
 }

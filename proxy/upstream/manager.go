@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 	"github.com/outrider-mesh/outrider/resilience"
 )
 
@@ -24,6 +26,16 @@ type Settings struct {
 	// ReplayMost is how many bytes of a request's body are kept for a retry;
 	// ReplayBudget how many for all exchanges together.
 	ReplayMost, ReplayBudget int64
+	// HTTP2 bounds what the peers of HTTP/2 connections may ask; the zero value
+	// is h2's defaults. StreamBudget bounds what all of them buffer beyond their
+	// initial windows; nil: windows do not grow.
+	HTTP2        h2.Limits
+	StreamBudget *h2.Budget
+	// MaxRequestsPerConnection closes a connection after so many requests, 1
+	// after each (Envoy: max_requests_per_connection); 0 is no bound.
+	MaxRequestsPerConnection uint32
+	// GRPCTimeout says what a request's grpc-timeout does.
+	GRPCTimeout GRPCTimeout
 	// Draw gives random bits for picks and back-offs; nil: a good source.
 	Draw func() uint64
 	// Log gets a line for each attempt and retry, at debug. It must be there.
@@ -41,6 +53,9 @@ type Manager struct {
 	own      []netip.AddrPort
 	quit     chan struct{}
 	done     sync.WaitGroup
+	// dialing ends with Close: the connections that no request opens itself.
+	dialing     context.Context
+	stopDialing context.CancelFunc
 
 	mu       sync.Mutex
 	clusters map[string]*Cluster
@@ -58,6 +73,7 @@ func NewManager(settings Settings, stats *stat.Set) *Manager {
 		quit:     make(chan struct{}),
 		clusters: make(map[string]*Cluster),
 	}
+	m.dialing, m.stopDialing = context.WithCancel(context.Background())
 	m.replay.left.Store(settings.ReplayBudget)
 	m.done.Go(func() { m.sweeper.run(m.quit) })
 	return m
@@ -112,6 +128,7 @@ func (m *Manager) newCluster(spec *mesh.Cluster) *Cluster {
 		stats:   m.stats.Group("cluster."+spec.Name+".", &clusterLayout),
 		budget:  resilience.NewRetryBudget(m.settings.RetryPercent, m.settings.RetryLeast),
 	}
+	c.grpc.begin(m.stats, spec.Name)
 	c.spec.Store(spec)
 	c.members.Store(nobody)
 	return c
@@ -131,9 +148,21 @@ func (m *Manager) Update(name string, addrs []netip.AddrPort) {
 	}
 }
 
+// http2 is what the HTTP/2 connections of a cluster share.
+func (m *Manager) http2(cluster string) *h2.Config {
+	return &h2.Config{
+		Limits: m.settings.HTTP2,
+		Budget: m.settings.StreamBudget,
+		Crew:   m.crew,
+		Stats:  m.stats.Group("cluster."+cluster+".http2.", &h2.Layout),
+	}
+}
+
 // Close closes all idle connections and waits for the manager's goroutine.
-// Exchanges under way may still finish.
+// Exchanges under way may still finish; those that wait for an HTTP/2
+// connection to be opened fail.
 func (m *Manager) Close() {
+	m.stopDialing()
 	close(m.quit)
 	m.done.Wait()
 	m.mu.Lock()

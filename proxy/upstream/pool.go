@@ -5,11 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
 
-// pool is an endpoint's idle connections and who waits for one. It is LIFO:
+// pool is an endpoint's idle HTTP/1.1 connections and who waits for one. It is LIFO:
 // the connection used last is used next, so that surplus ones age out (Envoy
 // 4.2). The lock is held for a few instructions.
 type pool struct {
@@ -90,31 +89,8 @@ func (p *pool) wait(ex *l7.Exchange, by time.Duration) (c *conn, ok bool) {
 	}
 	p.waiting = append(p.waiting, turn)
 	p.mu.Unlock()
-	gone := make(chan struct{}, 1)
-	if ex.Peer != nil {
-		leave := func() {
-			select {
-			case gone <- struct{}{}:
-			default:
-			}
-		}
-		ex.Peer.Wait(&l7.Waiter{Wake: leave})
-		defer ex.Peer.Wait(nil)
-		if ex.Peer.Gone().Load() {
-			leave()
-		}
-	}
-	var expired <-chan time.Time
-	if by > 0 {
-		timer := time.NewTimer(by - sock.Now())
-		defer timer.Stop()
-		expired = timer.C
-	}
-	select {
-	case c := <-turn:
+	if c, ok = await(ex, turn, by); ok {
 		return c, true
-	case <-expired:
-	case <-gone:
 	}
 	return p.leave(turn)
 }

@@ -15,9 +15,13 @@ import (
 // App Mesh's way. A policy that a document gives is obeyed for all methods.
 //
 // Beside the policy, one thing is always tried again, once, on a fresh
-// connection and where it is safe: an idempotent request that met a kept
-// connection in the moment its peer closed it (a stale connection). The policy
-// is not asked, and its count is not touched.
+// connection and where it is safe: a request that met a connection in the
+// moment its peer ended it (a stale connection). In HTTP/1, and where an HTTP/2
+// connection just closes, that is an idempotent request on a kept connection;
+// in HTTP/2 it is any request that a GOAWAY says was not processed (RFC 9113
+// 6.8). The policy is not asked, and its count is not touched. A stream that is
+// refused while its connection goes on (REFUSED_STREAM) is the policy's matter:
+// the peer may be overloaded.
 
 // retriable tells whether the policy wants this outcome tried again.
 func retriable(p *mesh.RetryPolicy, o outcome, ex *l7.Exchange) bool {
@@ -26,7 +30,9 @@ func retriable(p *mesh.RetryPolicy, o outcome, ex *l7.Exchange) bool {
 		return retriableResponse(p, &ex.Response)
 	case connectFailed, connectTimedOut:
 		return p.On&(mesh.RetryConnectFailure|mesh.RetryReset) != 0
-	case terminated, protocolBroken, tryTimedOut:
+	case refusedStream:
+		return p.On&(mesh.RetryRefusedStream|mesh.RetryReset) != 0
+	case terminated, remoteReset, protocolBroken, tryTimedOut:
 		return p.On&mesh.RetryReset != 0
 	}
 	return false
@@ -60,9 +66,16 @@ func grpcRetriable(p *mesh.RetryPolicy, resp *l7.Response) bool {
 	return n < 32 && p.GRPCStatus&(1<<n) != 0
 }
 
+// missed tells whether a request met a connection that its peer was ending, and
+// may be sent again without harm.
+func missed(o outcome, ex *l7.Exchange) bool {
+	return o.reset == refusedStream && o.left ||
+		o.reset == terminated && o.reused && idempotent(ex.Request.Method)
+}
+
 // safe tells whether the request may be sent a second time without harm.
 func safe(o outcome, ex *l7.Exchange) bool {
-	return !o.wrote && o.reset != answered || idempotent(ex.Request.Method)
+	return o.reset == refusedStream || !o.wrote && o.reset != answered || idempotent(ex.Request.Method)
 }
 
 // idempotent methods have the same effect once or twice (RFC 9110 9.2.2).

@@ -14,10 +14,14 @@ const sweepEvery = time.Second
 // some, so that a large mesh costs nothing while it is quiet.
 type sweeper struct {
 	mu    sync.Mutex
-	pools []*pool
+	pools []swept
 }
 
-func (s *sweeper) add(p *pool) {
+// swept is a pool of either kind. sweep closes what was idle too long, and
+// tells whether there is any to come back for.
+type swept interface{ sweep(now time.Duration) bool }
+
+func (s *sweeper) add(p swept) {
 	s.mu.Lock()
 	s.pools = append(s.pools, p)
 	s.mu.Unlock()

@@ -4,6 +4,7 @@
 //	redirect_linux_test.go   who is caught, who passes
 //	tables_linux_test.go     what apply and remove do to tables that hold other people's rules
 //	kill_linux_test.go       what a kill -9 leaves behind
+//	sniff_linux_test.go      which protocols cross a sidecar through a redirect, and what the egress filter lets pass
 //	probe_linux_test.go      processes under other users: the test binary itself, told to do one thing
 //	greeter_linux_test.go    listeners that say who they are and where a connection wanted to go
 //

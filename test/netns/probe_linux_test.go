@@ -38,6 +38,8 @@ func perform(task string) string {
 	case "apply":
 		_, err := iptables.Apply(context.Background(), iptables.Config{EgressPort: 15001, IgnoredUIDs: []uint32{1337}, EnableIPv6: true})
 		return kind(err)
+	case "talk":
+		return talk(object)
 	case "remove":
 		_, err := iptables.Remove(context.Background())
 		return kind(err)

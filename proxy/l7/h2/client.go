@@ -89,6 +89,14 @@ func (c *Client) Usable() bool {
 
 func (c *Client) usable() bool { return !c.retiring && c.err == nil && c.next <= maxStreamID-2 }
 
+// Leaving tells whether the peer has said that it takes no more streams
+// (GOAWAY), or Retire has, and the connection is not over yet.
+func (c *Client) Leaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.retiring && c.err == nil
+}
+
 // Streams is how many streams are open, and when the last one ended.
 func (c *Client) Streams() (open int, idleSince time.Duration) {
 	c.mu.Lock()

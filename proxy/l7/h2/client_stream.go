@@ -98,8 +98,10 @@ func (st *ClientStream) Send(r *l7.Outgoing) (wrote bool, err error) {
 // fit.
 func (st *ClientStream) open(r *l7.Outgoing) (rest []byte, err error) {
 	c := st.client
-	st.writer.by.Store(st.reader.by.Load())
-	if err := st.awaitRoom(st.gone); err != nil {
+	by := st.writer.by.Swap(st.reader.by.Load())
+	err = st.awaitRoom(st.gone)
+	st.writer.by.Store(by)
+	if err != nil {
 		return nil, err
 	}
 	defer c.mu.Unlock()

@@ -117,9 +117,6 @@ func (c *conn) settings(f frame, p []byte) *Error {
 	}
 	c.appendAck(http2.FrameSettings, nil)
 	c.role.heard()
-	if cl, ok := c.role.(*Client); ok {
-		cl.changed(cl) // it may take more streams than before
-	}
 	return nil
 }
 

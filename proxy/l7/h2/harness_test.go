@@ -184,15 +184,6 @@ func (s *served) dial() net.Conn {
 	return nc
 }
 
-// stillServes expects the server to answer another connection.
-func (s *served) stillServes() {
-	s.t.Helper()
-	p := s.connect()
-	p.get(1)
-	p.ok(1, "200")
-	p.conn.Close()
-}
-
 // gone is closed when the client has left the exchange.
 func gone(ex *l7.Exchange) <-chan struct{} {
 	left := make(chan struct{})
@@ -329,7 +320,6 @@ type slow struct {
 	parts chan string
 	stop  chan struct{}
 	once  sync.Once
-	held  string
 	ended bool
 }
 

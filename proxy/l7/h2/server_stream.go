@@ -211,6 +211,15 @@ func (st *ServerStream) Reset() {
 	c.mu.Unlock()
 }
 
+// Err is why the stream broke: an *Error for a reset by the client or for a
+// breach, of the stream or of its connection; io.ErrUnexpectedEOF when the
+// connection was closed. Nil: it has not broken.
+func (st *ServerStream) Err() error {
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	return st.err
+}
+
 var errOurReset = streamError(InternalError, "we have reset the stream")
 
 var _ l7.Informer = (*ServerStream)(nil)

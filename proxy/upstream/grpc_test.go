@@ -1,0 +1,143 @@
+package upstream_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/testkit"
+	"github.com/outrider-mesh/outrider/internal/testkit/sidecar"
+	"github.com/outrider-mesh/outrider/proxy/upstream"
+)
+
+// call makes a gRPC request, or what is one to a proxy.
+func call(t *testing.T, s *sidecar.Sidecar, path string, fields ...string) testkit.Response {
+	t.Helper()
+	return testkit.Dial(t, s.Egress).Do("POST", "svc", path, "body", append(fields, "content-type: application/grpc", "te: trailers")...)
+}
+
+// grpc answers with a status in the trailers.
+func grpcAnswer(status string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("content-type", "application/grpc")
+		w.Header().Set("trailer", "grpc-status")
+		fmt.Fprint(w, "message")
+		w.Header().Set("grpc-status", status)
+	}
+}
+
+func TestGRPCRequestsAreCountedByMethod(t *testing.T) {
+	addr, _ := serveH2(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/shop.v1.Cart/Add":
+			grpcAnswer("0")(w, r)
+		case "/shop.v1.Cart/Drop":
+			grpcAnswer("5")(w, r)
+		case "/shop.v1.Cart/Only": // trailers-only
+			w.Header().Set("content-type", "application/grpc")
+			w.Header().Set("grpc-status", "12")
+		case "/shop.v1.Cart/None":
+			fmt.Fprint(w, "no gRPC")
+		default:
+			grpcAnswer("0")(w, r)
+		}
+	})
+	s := startH2(t, addr, func(r *mesh.Route) { r.Retry = nil })
+	for _, path := range []string{"/shop.v1.Cart/Add", "/shop.v1.Cart/Add", "/shop.v1.Cart/Drop", "/shop.v1.Cart/Only", "/shop.v1.Cart/None", "/not/a/method"} {
+		if got := call(t, s, path); got.Status != 200 {
+			t.Errorf("%s: %d %q", path, got.Status, got.Body)
+		}
+	}
+	s.Get("svc", "/shop.v1.Cart/Add") // no gRPC
+	s.Counts(map[string]uint64{
+		"cluster.c.grpc.shop.v1.Cart.Add.success": 2, "cluster.c.grpc.shop.v1.Cart.Add.failure": 0, "cluster.c.grpc.shop.v1.Cart.Add.total": 2,
+		"cluster.c.grpc.shop.v1.Cart.Drop.failure": 1, "cluster.c.grpc.shop.v1.Cart.Drop.success": 0,
+		"cluster.c.grpc.shop.v1.Cart.Only.failure": 1, "cluster.c.grpc.shop.v1.Cart.None.failure": 1,
+		"cluster.c.grpc.other.success": 1,
+		"cluster.c.grpc.success":       3, "cluster.c.grpc.failure": 3, "cluster.c.grpc.total": 6,
+	})
+}
+
+func TestGRPCRequestsThatFailHereAreFailures(t *testing.T) {
+	cluster := sidecar.Cluster("c", testkit.Refused(t))
+	cluster.Protocol = mesh.GRPC
+	route := sidecar.Route(cluster)
+	route.Retry = nil
+	s := start(t, route)
+	call(t, s, "/a.B/C")
+	s.Counts(map[string]uint64{"cluster.c.grpc.a.B.C.failure": 1, "cluster.c.grpc.a.B.C.total": 1, "cluster.c.grpc.failure": 1})
+}
+
+func TestAGRPCStatusInAResponseOfTrailersOnlyIsRetried(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		step  func(*h2conn, *h2request)
+		calls int
+	}{
+		{"trailers-only, unavailable", func(c *h2conn, r *h2request) {
+			c.head(r.id, true, ":status: 200", "content-type: application/grpc", "grpc-status: 14")
+		}, 2},
+		{"trailers-only, internal", func(c *h2conn, r *h2request) {
+			c.head(r.id, true, ":status: 200", "content-type: application/grpc", "grpc-status: 13")
+		}, 1},
+		{"unavailable in trailers", func(c *h2conn, r *h2request) {
+			c.head(r.id, false, ":status: 200", "content-type: application/grpc")
+			c.head(r.id, true, "grpc-status: 14")
+		}, 1},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			peer, seen := scripted(t, tt.step, ok)
+			s := startH2(t, peer.Addr, func(r *mesh.Route) { r.Retry = events["unavailable"] })
+			if got := call(t, s, "/a.B/C"); got.Status != 200 || len(seen) != tt.calls {
+				t.Errorf("got %d %q after %d requests, want %d", got.Status, got.Body, len(seen), tt.calls)
+			}
+			if peer.conns.Load() != 1 {
+				t.Errorf("%d connections", peer.conns.Load())
+			}
+		})
+	}
+}
+
+func TestGRPCTimeoutLimitsTheRouteIfTheSettingSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		setting upstream.GRPCTimeout
+		route   time.Duration
+		field   string
+		status  int
+	}{
+		{"passed on", upstream.PassGRPCTimeout, time.Minute, "50m", 200},
+		{"shorter than the route's", upstream.LimitByGRPCTimeout, time.Minute, "50m", 504},
+		{"the route has none", upstream.LimitByGRPCTimeout, 0, "50m", 504},
+		{"longer than the route's", upstream.LimitByGRPCTimeout, 50 * time.Millisecond, "1H", 504},
+		{"malformed", upstream.LimitByGRPCTimeout, time.Minute, "50", 200},
+		{"zero", upstream.LimitByGRPCTimeout, time.Minute, "0m", 200},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			seen := make(chan string, 1)
+			addr, _ := serveH2(t, func(w http.ResponseWriter, r *http.Request) {
+				seen <- r.Header.Get("grpc-timeout")
+				if tt.status == 504 {
+					<-r.Context().Done()
+				}
+			})
+			s := startH2With(t, addr, func(s *h2setup) {
+				s.settings.GRPCTimeout = tt.setting
+				s.route.Timeout.Value = tt.route
+				s.route.Retry = nil
+			})
+			if got := call(t, s, "/a.B/C", "grpc-timeout: "+tt.field); got.Status != tt.status && got.Header.Get("grpc-status") == "" {
+				t.Errorf("got %d %q", got.Status, got.Body)
+			}
+			if got := testkit.Wait(t, "the request", seen); got != tt.field {
+				t.Errorf("passed on %q", got)
+			}
+			if r := s.Records.Next(t); strings.Contains(r.Flags, "UT") != (tt.status == 504) {
+				t.Errorf("flags %q", r.Flags)
+			}
+		})
+	}
+}
