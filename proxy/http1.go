@@ -168,6 +168,11 @@ func (h *http1) reject(e *exchange, err error) (keep bool) {
 			h.stats.Counter(rqTooLarge).Inc()
 		}
 		h.server.Log.Debug("bad request", component("http"), "peer", h.sock.Remote(), "error", err)
+		if bad.Status == 0 {
+			e.Flags.Set(l7.FlagDownstreamProtocolError)
+			e.Details = bad.Details
+			return false
+		}
 		e.reply(&l7.Failure{Status: bad.Status, Flag: l7.FlagDownstreamProtocolError,
 			Details: bad.Details, Body: bad.Text, Close: true, Cause: err})
 	case errors.Is(err, sock.ErrTimeout):

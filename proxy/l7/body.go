@@ -24,7 +24,6 @@ type Body interface {
 // received is what the bodies that a codec reads from a connection can do too.
 type received interface {
 	Whole() (p []byte, ok bool)
-	Ended() bool
 	SetIdle(idle time.Duration)
 }
 
@@ -39,10 +38,11 @@ func Whole(b Body) (p []byte, ok bool) {
 }
 
 // Ended tells, without blocking and without reading, that a body was read to its
-// end: what was given out last were its last bytes. Of bodies that no codec reads
-// it knows that of empty ones alone; the others tell by io.EOF.
+// end: what was given out last were its last bytes, and Trailer is known. Of
+// bodies that do not say it knows that of empty ones alone; they tell by io.EOF,
+// as a body may that could not know earlier.
 func Ended(b Body) bool {
-	if r, is := b.(received); is {
+	if r, is := b.(interface{ Ended() bool }); is {
 		return r.Ended()
 	}
 	return b.Length() == 0

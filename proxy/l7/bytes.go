@@ -30,6 +30,9 @@ func (b *Bytes) Buffered() ([]byte, error) {
 // Next is Buffered.
 func (b *Bytes) Next() ([]byte, error) { return b.Buffered() }
 
+// Ended tells that the bytes were given out (Ended).
+func (b *Bytes) Ended() bool { return b.read || len(b.b) == 0 }
+
 // Trailer is nil.
 func (b *Bytes) Trailer() *Header { return nil }
 

@@ -30,25 +30,47 @@ func TestAHandIsReusedAndEndsWhenNobodyNeedsIt(t *testing.T) {
 		}
 		work()
 		first := waiting(crew)[0]
-		time.Sleep(handIdle / 2)
-		work()
-		if now := waiting(crew); len(now) != 1 || now[0] != first {
-			t.Error("the second task was not run by the first hand")
+		for range 3 {
+			time.Sleep(handIdle / 2)
+			work()
+			if now := waiting(crew); len(now) != 1 || now[0] != first {
+				t.Fatal("the next task was not run by the first hand")
+			}
 		}
-		time.Sleep(handIdle - time.Second)
-		synctest.Wait()
-		if len(waiting(crew)) != 1 {
-			t.Error("the hand ended early")
-		}
-		time.Sleep(time.Second)
+		time.Sleep(2 * handIdle)
 		synctest.Wait()
 		if len(waiting(crew)) != 0 {
 			t.Error("the hand is still there")
 		}
 		work()
-		if crew.Close(); ran != 3 {
-			t.Errorf("%d tasks ran, want 3", ran)
+		if crew.Close(); ran != 5 {
+			t.Errorf("%d tasks ran, want 5", ran)
 		}
+	})
+}
+
+func TestOnlyWhatNobodyNeededEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crew, hold := NewCrew(), make(chan struct{})
+		together := func(n int) {
+			for range n {
+				crew.Do(task(func() { <-hold }))
+			}
+			synctest.Wait()
+			for range n {
+				hold <- struct{}{}
+			}
+			synctest.Wait()
+		}
+		together(8)
+		for range 3 {
+			time.Sleep(handIdle)
+			together(3)
+		}
+		if n := len(waiting(crew)); n != 3 {
+			t.Errorf("%d hands wait, want the 3 that are needed", n)
+		}
+		crew.Close()
 	})
 }
 

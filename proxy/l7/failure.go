@@ -8,6 +8,8 @@ import "strconv"
 type Failure struct {
 	// Status is the response's code.
 	Status int
+	// GRPCStatus is what a gRPC caller is told; 0: what Status maps to.
+	GRPCStatus GRPCStatus
 	// Flag is the access log's response flag; 0 for none.
 	Flag Flag
 	// Details is RESPONSE_CODE_DETAILS.
@@ -21,6 +23,12 @@ type Failure struct {
 	// Cause is what went wrong below; may be nil.
 	Cause error
 }
+
+// GRPCStatus is a status code of gRPC.
+type GRPCStatus uint8
+
+// DeadlineExceeded is the one that no HTTP status maps to.
+const DeadlineExceeded GRPCStatus = 4
 
 // Error says the code, the details and the cause.
 func (f *Failure) Error() string {

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 )
 
-// layOut gives every member addresses of its own on loopback: sidecars end in .10 to .12, apps in .20 to .22. Nothing is intercepted.
+// layOut gives every member addresses of its own on loopback: sidecars end in .10 to .13, apps in .20 to .23, the database in .30. Nothing is intercepted.
 func (w *world) layOut(context.Context) error {
 	network, err := freeNetwork()
 	if err != nil {
@@ -34,8 +34,9 @@ func (w *world) layOut(context.Context) error {
 		m.sidecarFlags = []string{"--ingress-addr", m.call.String(), "--egress-addr", m.egress.String(), "--admin-addr", m.admin.String(),
 			"--app-addr", m.appAddr.Addr().String(), "--endpoints", w.endpointsFile()}
 	}
-	text := fmt.Sprintf("user-service.my-namespace: [%q]\nuser-service-v2.my-namespace: [%q]\ndatabase.example.com: [%q]\n",
-		at(11, 15000), at(12, 15000), at(30, 5432))
+	w.databaseAddr = at(30, 5432)
+	text := fmt.Sprintf("user-service.my-namespace: [%q]\nuser-service-v2.my-namespace: [%q]\ngreeter.example.com: [%q]\ndatabase.example.com: [%q]\n",
+		at(11, 15000), at(12, 15000), at(13, 15000), w.databaseAddr)
 	return os.WriteFile(w.endpointsFile(), []byte(text), 0o644)
 }
 

@@ -1,8 +1,9 @@
 // Command demo shows Outrider at work, and is the first test that a visitor runs (`make demo`).
 //
-// It makes three small machines, front, user-v1 and user-v2, each with a real HTTP app and a sidecar beside it,
-// loads the guide's mesh, lets the front app call http://user-service.local:8080, and prints what was asked, what the documents
-// promise and what happened. It exits 0 only if all of it holds.
+// It makes four small machines, front, user-v1, user-v2 and greeter, each with a real app and a sidecar beside it, and a database outside
+// the mesh; loads the guide's mesh and a gRPC service beside it (documents/); lets the front app call http://user-service.local:8080, make
+// gRPC calls, hold a WebSocket and talk to the database by TCP; and prints what was asked, what the documents promise and what
+// happened, in 80 columns. It exits 0 only if all of it holds.
 //
 // # Two ways to run
 //
@@ -19,9 +20,10 @@
 //
 //	main.go       flags, tools, which way; the process that the user started
 //	stage.go      the stage: makes the world, takes the steps, cleans up
-//	world.go      the three members and their addresses; isolated.go and direct.go make them real
+//	world.go      the four members and their addresses; isolated.go and direct.go make them real
 //	process.go    a started program and its log
-//	steps.go      one function per promise; canary.go the longest of them
+//	steps.go      one function per promise; canary.go the longest of them, protocols.go those about gRPC, WebSocket and TCP
 //	table.go      what is printed
-//	front.go      the front app; user.go the user-service app; both are this program run again
+//	front.go      the front app, and talk.go how it speaks other protocols than HTTP
+//	user.go       the user-service app; apps.go the others. All are this program run again.
 package main

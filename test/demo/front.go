@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -36,7 +37,10 @@ func runFront(args []string) int {
 	app := &frontApp{http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "front") })
-	mux.HandleFunc("POST /call", app.serve)
+	mux.HandleFunc("POST /call", serveOrders(func(_ context.Context, o order) outcome { return app.callAll(o) }))
+	mux.HandleFunc("POST /grpc", serveOrders(callGRPC))
+	mux.HandleFunc("POST /websocket", serveOrders(app.echoWebSocket))
+	mux.HandleFunc("POST /tcp", serveOrders(talkTCP))
 	server := http.Server{Addr: *listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintln(os.Stderr, server.ListenAndServe())
 	return 1
@@ -44,14 +48,17 @@ func runFront(args []string) int {
 
 type frontApp struct{ client http.Client }
 
-func (a *frontApp) serve(w http.ResponseWriter, r *http.Request) {
-	var o order
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+// serveOrders carries an order out and answers what came of it.
+func serveOrders[T any](carryOut func(context.Context, order) T) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var o order
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(carryOut(r.Context(), o)) // the driver has gone
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(a.callAll(o)) // the driver has gone
 }
 
 func (a *frontApp) callAll(o order) outcome {

@@ -20,26 +20,33 @@ import (
 //
 //	driver 10.77.0.1 -- 10.77.0.2 front 10.77.1.1 -- 10.77.1.2 user-v1
 //	                                    10.77.2.1 -- 10.77.2.2 user-v2
-//	driver 10.77.3.1 -- 10.77.3.2 user-v1,  driver 10.77.4.1 -- 10.77.4.2 user-v2
+//	                                    10.77.5.1 -- 10.77.5.2 greeter
+//	driver 10.77.3.1 -- 10.77.3.2 user-v1,  driver 10.77.4.1 -- 10.77.4.2 user-v2,  driver 10.77.6.1 -- 10.77.6.2 greeter
+//
+// The database runs beside the driver, on 10.77.0.1.
 var cables = []struct{ a, addressA, b, addressB string }{
 	{"", "10.77.0.1", "front", "10.77.0.2"},
 	{"front", "10.77.1.1", "user-v1", "10.77.1.2"},
 	{"front", "10.77.2.1", "user-v2", "10.77.2.2"},
 	{"", "10.77.3.1", "user-v1", "10.77.3.2"},
 	{"", "10.77.4.1", "user-v2", "10.77.4.2"},
+	{"front", "10.77.5.1", "greeter", "10.77.5.2"},
+	{"", "10.77.6.1", "greeter", "10.77.6.2"},
 }
 
 // hosts is everybody's /etc/hosts. The names that the app calls lead to an address that nobody has: only the
-// sidecar's routes decide who answers. The last four are the discovery names of the mesh documents.
+// sidecar's routes decide who answers. The last five are the discovery names of the mesh documents.
 const hosts = `127.0.0.1  localhost
 ::1        localhost
 10.77.9.1  user-service.local
 10.77.9.2  orders-service.local
 10.77.9.3  database-service.local
+10.77.9.4  greeter-service.local
 10.77.0.2  frontend.example.com
 10.77.1.2  user-service.my-namespace
 10.77.2.2  user-service-v2.my-namespace
-10.77.9.4  database.example.com
+10.77.5.2  greeter.example.com
+10.77.0.1  database.example.com
 `
 
 // isolate makes the namespaces. The stage is the first process of a process namespace of its own here.
@@ -171,7 +178,9 @@ func (w *world) addressNamespaces(ctx context.Context) error {
 	if err := copyProgram(filepath.Join(w.options.documents, "..", "ecs", "task-definition.json"), task); err != nil {
 		return err
 	}
-	gateways := map[string][2]string{"front": {"10.77.0.2", "10.77.0.1"}, "user-v1": {"10.77.3.2", "10.77.3.1"}, "user-v2": {"10.77.4.2", "10.77.4.1"}}
+	gateways := map[string][2]string{"front": {"10.77.0.2", "10.77.0.1"}, "user-v1": {"10.77.3.2", "10.77.3.1"}, "user-v2": {"10.77.4.2", "10.77.4.1"},
+		"greeter": {"10.77.6.2", "10.77.6.1"}}
+	w.databaseAddr = netip.MustParseAddrPort("10.77.0.1:5432")
 	for _, m := range w.members {
 		address := netip.MustParseAddr(gateways[m.name][0])
 		m.call = netip.AddrPortFrom(address, m.appPort)
@@ -179,7 +188,7 @@ func (w *world) addressNamespaces(ctx context.Context) error {
 		m.health = "localhost:9901"
 		m.appAddr = netip.AddrPortFrom(netip.IPv4Unspecified(), m.appPort)
 		m.interception = []string{"--task-definition", task}
-		if m.appPort != 8080 { // the guide's front app listens elsewhere than its user-service
+		if m.appPort != 8080 { // the guide's task definition names its user-service's port
 			m.interception = append(m.interception, "--app-ports", fmt.Sprint(m.appPort))
 		}
 		// Whoever calls an address that nobody has must have a way out of the machine, as every task has.

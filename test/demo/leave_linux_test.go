@@ -98,7 +98,7 @@ func TestHoweverItEndsNothingIsLeft(t *testing.T) {
 				before := machine(t)
 				s := running(t, args...)
 				family := descendants(t, s.cmd.Process.Pid)
-				if len(family) < 7 { // the stage, three apps, three sidecars
+				if len(family) < 10 { // the stage, four apps, four sidecars, the database
 					t.Fatalf("the demo's processes are %v", family)
 				}
 				if err := end(s.cmd.Process.Pid, family); err != nil {

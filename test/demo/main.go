@@ -47,6 +47,10 @@ func main() {
 			os.Exit(runFront(os.Args[2:]))
 		case "user":
 			os.Exit(runUser(os.Args[2:]))
+		case "greeter":
+			os.Exit(runGreeter(os.Args[2:]))
+		case "database":
+			os.Exit(runDatabase(os.Args[2:]))
 		case "stage":
 			o, code := parse(os.Args[2:])
 			if code == 0 {

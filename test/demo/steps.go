@@ -26,6 +26,9 @@ var steps = []step{
 	{"header", "front", header},
 	{"retry", "front", retry},
 	{"unlisted", "front", unlisted},
+	{"grpc", "front", grpcCalls},
+	{"websocket", "front", webSocket},
+	{"tcp", "front", tcpBackend},
 	{"canary", "front", canary},
 }
 
@@ -103,27 +106,33 @@ func result(got outcome, err error) string {
 	return got.String()
 }
 
-// call asks the front app, through its sidecar's ingress, to make requests.
+// call asks the front app to make HTTP requests.
 func (w *world) call(ctx context.Context, o order) (got outcome, err error) {
+	err = w.ask(ctx, "/call", o, &got)
+	return got, err
+}
+
+// ask gives the front app an order, through its sidecar's ingress.
+func (w *world) ask(ctx context.Context, path string, o order, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	body, err := json.Marshal(o)
 	if err != nil {
-		return got, err
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.member("front").call.String()+"/call", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.member("front").call.String()+path, bytes.NewReader(body))
 	if err != nil {
-		return got, err
+		return err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return got, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return got, fmt.Errorf("asking the front app: %s", response.Status)
+		return fmt.Errorf("asking the front app: %s", response.Status)
 	}
-	return got, json.NewDecoder(response.Body).Decode(&got)
+	return json.NewDecoder(response.Body).Decode(answer)
 }
 
 // served are the requests with a tag that an app says it has served.

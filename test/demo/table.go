@@ -14,16 +14,12 @@ type table struct {
 	rows, broken int
 }
 
-var widths = [3]int{36, 40, 34}
+// columns is how wide a terminal is at least.
+const columns = 80
 
-func newTable(out io.Writer) *table {
-	t := &table{out: out}
-	t.line("asked", "the documents promise", "what happened", "")
-	fmt.Fprintln(out, strings.Repeat("-", widths[0]+widths[1]+widths[2]+10))
-	return t
-}
+func newTable(out io.Writer) *table { return &table{out: out} }
 
-// row is one promise.
+// row is one promise: what was asked, what the documents promise, what happened.
 func (t *table) row(asked, promised, happened string, ok bool) {
 	t.rows++
 	mark := "ok"
@@ -31,30 +27,19 @@ func (t *table) row(asked, promised, happened string, ok bool) {
 		t.broken++
 		mark = "BROKEN"
 	}
-	t.line(asked, promised, happened, mark)
+	t.cell(mark, asked)
+	t.cell("  promise", promised)
+	t.cell("  so", happened)
 }
 
-// line prints cells, those that are too long over several lines.
-func (t *table) line(asked, promised, happened, mark string) {
-	var wrapped [3][]string
-	height := 1
-	for i, cell := range []string{asked, promised, happened} {
-		wrapped[i] = wrap(cell, widths[i])
-		height = max(height, len(wrapped[i]))
-	}
-	for n := range height {
-		var line strings.Builder
-		for i := range wrapped {
-			cell := ""
-			if n < len(wrapped[i]) {
-				cell = wrapped[i][n]
-			}
-			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+// cell prints a label and a text, over several lines if it is long.
+func (t *table) cell(label, text string) {
+	const indent = 10
+	for i, line := range wrap(text, columns-indent) {
+		if i > 0 {
+			label = ""
 		}
-		if n == 0 {
-			line.WriteString(mark)
-		}
-		fmt.Fprintln(t.out, strings.TrimRight(line.String(), " "))
+		fmt.Fprintf(t.out, "%-*s%s\n", indent, label, line)
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 
 func (w *world) describe() {
 	if w.options.direct {
-		fmt.Println("direct mode, nothing is intercepted: three apps and three sidecars on loopback")
+		fmt.Println("direct mode, nothing is intercepted: four apps and four sidecars on\nloopback, and a database without one")
 	} else {
-		fmt.Println("three network namespaces, an app and a sidecar (user 1337) in each, the rules of ECS in between")
+		fmt.Println("four network namespaces, an app and a sidecar (user 1337) in each, the rules\nof ECS in between; and a database outside the mesh")
 	}
 	for _, m := range w.members {
 		fmt.Printf("  %-8s %-17s app :%-5d reached at %s\n", m.name, m.node, m.appPort, m.call)
 	}
-	fmt.Println()
+	fmt.Printf("  %-8s %-17s     :%-5d at %s\n\n", "database", "database-node", w.databaseAddr.Port(), w.databaseAddr)
 }
 
 // sayWhatToTry prints commands for another terminal.

@@ -44,6 +44,10 @@ type userApp struct {
 }
 
 func (a *userApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/echo" {
+		echo(w, r)
+		return
+	}
 	status := http.StatusOK
 	if r.URL.Path != "/health" {
 		status = a.record(r)

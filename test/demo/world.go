@@ -13,19 +13,22 @@ import (
 	"time"
 )
 
-// world is the three members, made real by isolated.go or direct.go.
+// world is the four members and a database outside the mesh, made real by isolated.go or direct.go.
 type world struct {
 	options options
 	began   time.Time
 	members []*member
-	routes  string // the document that the canary edits, as it was
+	// database has no sidecar. databaseAddr is where it listens.
+	database     *process
+	databaseAddr netip.AddrPort
+	routes       string // the document that the canary edits, as it was
 	// outerProc is the machine's /proc, opened before ours was mounted over it; nil in direct mode.
 	outerProc *os.Root
 }
 
 // member is one machine: an app and its sidecar.
 type member struct {
-	name string // front, user-v1, user-v2
+	name string // front, user-v1, user-v2, greeter
 	node string // its virtual node
 	// appPort is the app's, and the node's listener port.
 	appPort uint16
@@ -54,6 +57,7 @@ func cast() []*member {
 		{name: "front", node: "frontend-service", appPort: 3000},
 		{name: "user-v1", node: "user-service-v1", appPort: 8080},
 		{name: "user-v2", node: "user-service-v2", appPort: 8080},
+		{name: "greeter", node: "greeter-service", appPort: 50051},
 	}
 }
 
@@ -79,6 +83,9 @@ func (w *world) make(ctx context.Context) error {
 	if err := w.copyDocuments(); err != nil {
 		return err
 	}
+	if err := w.startDatabase(); err != nil {
+		return err
+	}
 	for _, m := range w.members {
 		if err := w.startMember(ctx, m); err != nil {
 			return err
@@ -97,12 +104,22 @@ func (w *world) copyDocuments() error {
 		return err
 	}
 	text, err := os.ReadFile(w.routesFile())
+	if err != nil {
+		return err
+	}
 	w.routes = string(text)
-	return err
+	return w.addGreeter()
 }
 
 func (w *world) meshFolder() string { return filepath.Join(w.options.folder, "mesh") }
 func (w *world) routesFile() string { return filepath.Join(w.meshFolder(), "routes.json") }
+
+// startDatabase runs the TCP server in the stage's own namespace.
+func (w *world) startDatabase() (err error) {
+	outside := &member{name: "database"}
+	w.database, err = w.in(outside, appUser, nil, w.self(), "database", "-listen", w.databaseAddr.String()).start(w.logFile(outside, "app"))
+	return err
+}
 
 // startMember programs the interception and starts app and sidecar, in the order of an ECS task with dependsOn HEALTHY
 // turned around: the app may start first, for it calls nobody yet.
@@ -115,11 +132,14 @@ func (w *world) startMember(ctx context.Context, m *member) (err error) {
 	}
 	app := []string{w.self(), "user", "-listen", m.appAddr.String(), "-version", m.name}
 	env := []string{}
-	if m.name == "front" {
+	switch m.name {
+	case "front":
 		app = []string{w.self(), "front", "-listen", m.appAddr.String()}
 		if m.egress.IsValid() {
-			env = append(env, "HTTP_PROXY=http://"+m.egress.String())
+			env = append(env, "HTTP_PROXY=http://"+m.egress.String(), "HTTPS_PROXY=http://"+m.egress.String())
 		}
+	case "greeter":
+		app = []string{w.self(), "greeter", "-listen", m.appAddr.String()}
 	}
 	if m.app, err = w.in(m, appUser, env, app...).start(w.logFile(m, "app")); err != nil {
 		return err
@@ -150,6 +170,9 @@ func (w *world) awaitMember(ctx context.Context, m *member) error {
 		return fmt.Errorf("%s: the sidecar is not ready: %w\n%s", m.name, err, strings.Join(m.sidecar.tail(20), "\n"))
 	}
 	answers := func() bool { status, _, _ := fetch(ctx, "http://"+m.call.String()+"/health"); return status == 200 }
+	if m.name == "greeter" {
+		answers = func() bool { return callGRPC(ctx, order{URL: m.call.String(), N: 1}).Done == 1 }
+	}
 	if err := w.poll(ctx, 15*time.Second, answers, m.app); err != nil {
 		return fmt.Errorf("%s: the app does not answer at %s: %w\n%s", m.name, m.call, err, strings.Join(m.sidecar.tail(20), "\n"))
 	}
@@ -187,6 +210,7 @@ func (w *world) end() {
 			p.kill()
 		}
 	}
+	w.database.kill()
 	if w.options.direct {
 		os.RemoveAll(w.options.folder)
 	}

@@ -26,6 +26,8 @@ var suites = []suite{
 	{name: "fuzz", run: fuzz},
 	{name: "namespace", needs: tools.Namespaces, root: true, run: namespaces},
 	{name: "e2e", needs: tools.EndToEnd, run: endToEnd},
+	{name: "interop", run: interoperability},
+	{name: "h2spec", needs: tools.Conformance, run: h2spec},
 	{name: "demo", needs: tools.Demo, run: demonstration},
 	{name: "bench", needs: tools.Bench, run: bench},
 }
@@ -35,6 +37,7 @@ var (
 	lawTests       = []string{"./internal/archtest"}
 	namespaceTests = []string{"./test/netns", "./internal/testkit/netns"}
 	endToEndTests  = []string{"./test/e2e"}
+	interopTests   = []string{"./test/interop"}
 	demoTests      = []string{"./test/demo"}
 )
 
@@ -48,7 +51,7 @@ func unit(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, packages...)
 }
 
-// race runs what unit runs under the race detector, and the end-to-end tests against a binary that has it. Allocations and times mean
+// race runs what unit runs under the race detector, and the tests of the whole binary against one that has it. Allocations and times mean
 // nothing then; tests that read them skip themselves.
 func race(ctx context.Context, s *session) tally {
 	packages, err := s.unitPackages(ctx)
@@ -56,7 +59,7 @@ func race(ctx context.Context, s *session) tally {
 		return failed("list the packages", err.Error())
 	}
 	total := s.goTest(ctx, []string{"CGO_ENABLED=1"}, append([]string{"-race"}, packages...)...)
-	total.add(s.goTest(ctx, []string{"OUTRIDER_E2E_RACE=1"}, append([]string{"-count=1"}, endToEndTests...)...))
+	total.add(s.goTest(ctx, []string{"OUTRIDER_E2E_RACE=1"}, slices.Concat([]string{"-count=1", "-skip=^TestH2spec$"}, endToEndTests, interopTests)...))
 	return total
 }
 
@@ -66,6 +69,11 @@ func namespaces(ctx context.Context, s *session) tally {
 
 func endToEnd(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, append([]string{"-count=1"}, endToEndTests...)...)
+}
+
+// interoperability is others' clients and servers through the binary.
+func interoperability(ctx context.Context, s *session) tally {
+	return s.goTest(ctx, nil, append([]string{"-count=1", "-skip=^TestH2spec$"}, interopTests...)...)
 }
 
 // demonstration runs what `make demo` runs, both ways, and what becomes of a demo that is interrupted or killed.
@@ -81,7 +89,7 @@ func (s *session) unitPackages(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests, demoTests)...)
+	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests, interopTests, demoTests)...)
 	return slices.DeleteFunc(all, func(p string) bool { return slices.Contains(own, p) }), err
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -33,11 +34,33 @@ func Install(ctx context.Context, out io.Writer, list []Tool) (lacking []Tool, e
 			continue
 		}
 		fmt.Fprintf(out, "installing %s\n", tool.Module)
-		if failed := run(ctx, nil, "go", "install", tool.Module); failed != nil {
+		if failed := installModule(ctx, tool); failed != nil {
 			err = errors.Join(err, failed)
 		}
 	}
 	return Missing(missing), err
+}
+
+// installModule installs a Go program, in a module made for it if there are pins.
+func installModule(ctx context.Context, tool Tool) error {
+	if tool.Pins == "" {
+		return run(ctx, nil, "go", "install", tool.Module)
+	}
+	dir, err := os.MkdirTemp("", "pins")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, kind := range []string{".mod", ".sum"} {
+		text, err := pins.ReadFile(tool.Pins + kind)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "go"+kind), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return run(ctx, nil, "go", "-C", dir, "install", tool.Module)
 }
 
 func packagesOf(list []Tool) []string {

@@ -1,10 +1,13 @@
 package tools
 
+import "embed"
+
 // Tool is a program and where it comes from.
 type Tool struct {
 	Program string
 	Package string // Debian's; for a program of every Debian installation too, to name it where it is missing
 	Module  string // what go install takes, for a Go program; Package is empty then
+	Pins    string // the name of the .mod and .sum that pin it and what it needs; empty: Module names the version
 	Service bool   // the package would start a service
 }
 
@@ -111,6 +114,16 @@ var EndToEnd = []Tool{
 	{Program: "pgrep", Package: "procps"},
 }
 
+// Conformance is what others wrote to judge a protocol by.
+var Conformance = []Tool{
+	{Program: "h2spec", Module: "github.com/summerwind/h2spec/cmd/h2spec", Pins: "h2spec"}, // v2.2.1
+}
+
+// pins are modules of their own for programs whose needs are not ours.
+//
+//go:embed h2spec.mod h2spec.sum
+var pins embed.FS
+
 // Bench are the peers of a benchmark. Their services are never started.
 var Bench = []Tool{
 	{Program: "nginx", Package: "nginx-light", Service: true},
@@ -136,7 +149,7 @@ var Lint = []Tool{
 func All() []Tool {
 	var all []Tool
 	seen := map[string]bool{}
-	for _, part := range [][]Tool{Base, Go, Demo, Namespaces, EndToEnd, Bench, Race, Lint} {
+	for _, part := range [][]Tool{Base, Go, Demo, Namespaces, EndToEnd, Conformance, Bench, Race, Lint} {
 		for _, tool := range part {
 			if !seen[tool.Program] {
 				seen[tool.Program] = true

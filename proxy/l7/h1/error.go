@@ -1,8 +1,9 @@
 package h1
 
 // Error is a message that breaks the protocol. On a request, Status and Text
-// are the answer, after which the connection must be closed; on a response
-// they are not used: the answer is 502.
+// are the answer, after which the connection must be closed; a Status of 0 says
+// that it is to be closed without one. On a response they are not used: the
+// answer is 502.
 type Error struct {
 	Status  int
 	Text    string // the reason phrase, which is also Envoy's body
@@ -18,9 +19,12 @@ func malformed(reason string) *Error {
 }
 
 var (
-	errBareLF       = malformed("line ends in a bare LF")
-	errBareCR       = malformed("CR inside a line")
-	errRequestLine  = malformed("malformed request line")
+	errBareLF      = malformed("line ends in a bare LF")
+	errBareCR      = malformed("CR inside a line")
+	errRequestLine = malformed("malformed request line")
+	// What no HTTP/1 client sends gets no answer that only one could read (RFC
+	// 9113 3.4: a broken preface).
+	errNotHTTP      = &Error{0, "", "http1.codec_error", "first line without HTTP at its end"}
 	errMethod       = malformed("method is not a token")
 	errTarget       = malformed("malformed request target")
 	errStatusLine   = malformed("malformed status line")

@@ -50,9 +50,14 @@ func parseRequestLine(line []byte, req *l7.Request) error {
 		return errTarget
 	}
 	version, err := parseVersion(line[sp+1:])
+	if err != nil && !bytes.Contains(bytes.ToUpper(line[sp:]), httpSlash) {
+		return errNotHTTP
+	}
 	req.Version = version
 	return err
 }
+
+var httpSlash = []byte("HTTP/")
 
 // parseVersion takes HTTP/1.0 and HTTP/1.1 and nothing else.
 func parseVersion(b []byte) (version l7.Version, err error) {

@@ -83,6 +83,7 @@ func TestARequestIsRefused(t *testing.T) {
 		{"there is no version (HTTP/0.9)", "GET /\r\n\r\n", 400},
 		{"there is no target", "GET HTTP/1.1\r\nHost: a\r\n\r\n", 400},
 		{"two blanks stand before the target", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+		{"it is another protocol", "INVALID CONNECTION PREFACE\r\n\r\n", 0},
 		{"two blanks stand before the version", "GET /  HTTP/1.1\r\nHost: a\r\n\r\n", 400},
 		{"a tab stands for a blank", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
 		{"a blank ends the request line", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400},

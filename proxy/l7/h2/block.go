@@ -1,26 +1,25 @@
 package h2
 
 import (
-	"unsafe"
-
-	"golang.org/x/net/http2/hpack"
+	"time"
 
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
 
 // headerBlock is a header block that is coming in: HEADERS and its
-// CONTINUATIONs. It is decoded as it comes, so that the compression's state
-// stays right whatever becomes of it, and checked field by field (RFC 9113 8.2,
-// 8.3). It belongs to the reader.
+// CONTINUATIONs. It is decoded when it has come as a whole, whatever becomes of
+// it, so that the compression's state stays right, and checked field by field
+// (RFC 9113 8.2, 8.3). It belongs to the reader.
 type headerBlock struct {
-	dec    *hpack.Decoder
+	decoder
 	limits *Limits
 
 	stream uint32 // of the block under way; 0: none is
 	of     uint32 // of the block that came last
 	end    bool   // END_STREAM
-	came   int    // bytes, as they came
-	size   int    // of the fields, decoded
+	begun  time.Duration
+	parts  []byte // what has come, if it is in several frames
+	sum    int    // of the fields' sizes, decoded
 	count  int    // of regular fields
 
 	pseudo  pseudo
@@ -46,109 +45,103 @@ const (
 )
 
 func (h *headerBlock) make(limits *Limits) {
-	h.limits = limits
-	h.dec = hpack.NewDecoder(defaultTable, h.field)
-	h.dec.SetMaxStringLength(int(limits.MaxHeaderBytes))
+	h.limits, h.most = limits, defaultTable
 }
 
 // begin makes ready for a stream's block.
 func (h *headerBlock) begin(stream uint32, end bool) {
 	h.stream, h.of, h.end = stream, stream, end
-	h.came, h.size, h.count, h.cookies, h.length = 0, 0, 0, 0, -1
+	h.parts, h.arena = h.parts[:0], h.arena[:0]
+	h.sum, h.count, h.cookies, h.length = 0, 0, 0, -1
 	h.pseudo, h.fields, h.bad = pseudo{}, h.fields[:0], nil
 }
 
-// write takes a fragment.
-func (h *headerBlock) write(p []byte) *Error {
-	if h.came += len(p); h.came > int(h.limits.MaxHeaderBytes) {
+// add takes a fragment; whole says that it is the last.
+func (h *headerBlock) add(p []byte, whole bool) *Error {
+	if len(h.parts)+len(p) > int(h.limits.MaxHeaderBytes) {
 		return errBlockTooLong
 	}
-	switch _, err := h.dec.Write(p); err {
-	case nil:
+	if !whole || len(h.parts) > 0 {
+		h.parts = append(h.parts, p...)
+		p = h.parts
+	}
+	if !whole {
 		return nil
-	case hpack.ErrStringLength:
-		return errBlockTooLong
 	}
-	return errCompression
-}
-
-// finish ends the block.
-func (h *headerBlock) finish() *Error {
 	h.stream = 0
-	if h.dec.Close() != nil {
+	if !h.decode(p) {
 		return errCompression
 	}
 	if h.cookies > 1 && h.bad == nil {
 		h.joinCookies()
 	}
+	if cap(h.parts) > defaultMaxFrame {
+		h.parts = nil
+	}
 	return nil
 }
 
-// field takes a decoded field.
-func (h *headerBlock) field(f hpack.HeaderField) {
-	if h.size += int(f.Size()); h.bad != nil {
-		return
+func (h *headerBlock) decode(b []byte) bool {
+	for begun := false; len(b) > 0; {
+		e, rest, ok := h.next(b)
+		if !ok || e == nil && begun {
+			return false
+		}
+		if b = rest; e != nil {
+			begun = true
+			h.take(e)
+		}
 	}
-	if h.size > int(h.limits.MaxHeaderBytes) {
-		h.bad = errFieldsTooLong
-		return
-	}
-	name, value := bytesOf(f.Name), bytesOf(f.Value)
-	if len(name) > 0 && name[0] == ':' {
-		h.bad = h.pseudo.take(name, value)
-		return
-	}
-	h.pseudo.late = true
-	if h.count++; h.count > int(h.limits.MaxHeaders) {
-		h.bad = errTooManyFields
-		return
-	}
-	h.bad = h.regular(name, value)
+	return true
 }
 
-// bytesOf is the bytes of a string, which nobody may write to.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
-
-func (p *pseudo) take(name, value []byte) *Error {
-	var bit uint8
-	switch string(name) {
-	case ":method":
-		bit, p.method = seenMethod, value
-	case ":scheme":
-		bit, p.scheme = seenScheme, value
-	case ":path":
-		bit, p.path = seenPath, value
-	case ":authority":
-		bit, p.authority = seenAuthority, value
-	case ":status":
-		bit, p.status = seenStatus, value
+// take takes a field.
+func (h *headerBlock) take(e *entry) {
+	if h.sum += e.size(); h.bad != nil {
+		return
 	}
-	if bit == 0 || p.seen&bit != 0 || p.late {
+	switch {
+	case h.sum > int(h.limits.MaxHeaderBytes):
+		h.bad = errFieldsTooLong
+	case e.bad != nil:
+		h.bad = e.bad
+	case e.pseudo != 0:
+		h.bad = h.pseudo.take(e)
+	default:
+		h.bad = h.regular(e)
+	}
+}
+
+func (p *pseudo) take(e *entry) *Error {
+	if p.seen&e.pseudo != 0 || p.late {
 		return errPseudo
 	}
-	p.seen |= bit
+	p.seen |= e.pseudo
+	switch e.pseudo {
+	case seenMethod:
+		p.method = e.Value
+	case seenScheme:
+		p.scheme = e.Value
+	case seenPath:
+		p.path = e.Value
+	case seenAuthority:
+		p.authority = e.Value
+	case seenStatus:
+		p.status = e.Value
+	}
 	return nil
 }
 
-func (h *headerBlock) regular(name, value []byte) *Error {
-	if !l7.IsLowerToken(name) {
-		return errFieldName
+func (h *headerBlock) regular(e *entry) *Error {
+	h.pseudo.late = true
+	if h.count++; h.count > int(h.limits.MaxHeaders) {
+		return errTooManyFields
 	}
-	if !l7.IsFieldValue(value) || len(value) > 0 && (blank(value[0]) || blank(value[len(value)-1])) {
-		return errFieldValue
-	}
-	id := l7.ClassifyName(name)
-	switch id {
-	case l7.NameConnection, l7.NameKeepAlive, l7.NameProxyConnection, l7.NameTransferEncoding, l7.NameUpgrade:
-		return errConnectionField
-	case l7.NameTE:
-		if string(value) != "trailers" {
-			return errConnectionField
-		}
+	switch e.ID {
 	case l7.NameHTTP2Settings:
 		return nil // of an upgrade; never passed on
 	case l7.NameContentLength:
-		n, ok := l7.ParseLength(value)
+		n, ok := l7.ParseLength(e.Value)
 		if !ok || h.length >= 0 {
 			return errLength
 		}
@@ -156,11 +149,9 @@ func (h *headerBlock) regular(name, value []byte) *Error {
 	case l7.NameCookie:
 		h.cookies++
 	}
-	h.fields = append(h.fields, l7.Field{Name: name, Value: value, ID: id})
+	h.fields = append(h.fields, e.Field)
 	return nil
 }
-
-func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // joinCookies makes one cookie field of its crumbs (RFC 9113 8.2.3).
 func (h *headerBlock) joinCookies() {

@@ -126,11 +126,15 @@ func (c *Client) Close() { c.sock.Close() }
 func (c *Client) goAway(last uint32, code Code) {
 	c.mu.Lock()
 	c.retiring = true
-	for id, st := range c.streams {
-		if id > last {
-			st.breakOff(ErrRefused)
-			delete(c.streams, id)
+	var refused []*stream
+	c.streams.each(func(st *stream) {
+		if st.id > last {
+			refused = append(refused, st)
 		}
+	})
+	for _, st := range refused {
+		st.breakOff(ErrRefused)
+		c.forget(st)
 	}
 	c.going.step = leaving
 	c.maybeOver()
@@ -149,7 +153,7 @@ func (c *Client) head() *Error {
 	b := &c.block
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	st := c.streams[b.of]
+	st := c.streams.get(b.of)
 	if st == nil {
 		return c.stranger(b.of)
 	}
@@ -169,6 +173,7 @@ func (c *Client) head() *Error {
 	}
 	cs.status = status
 	st.fields, b.fields = b.fields, st.fields[:0]
+	st.arena, b.arena = b.arena, st.arena[:0]
 	st.headCame = true
 	if st.length = b.length; cs.bodiless() {
 		st.length = -1
@@ -195,6 +200,7 @@ func (st *ClientStream) informational(status int, b *headerBlock) *Error {
 		return errTooMany1xx
 	}
 	st.informed = append(st.informed, informational{status, append([]l7.Field(nil), b.fields...)})
+	b.arena = nil // they point into it
 	st.reader.wake()
 	return nil
 }
@@ -209,5 +215,5 @@ func (c *Client) ended(st *ClientStream, code Code) {
 	if c.going.step == leaving {
 		c.maybeOver()
 	}
-	c.mu.Unlock()
+	c.unlockAndFlush()
 }

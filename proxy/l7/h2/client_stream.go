@@ -82,6 +82,11 @@ func (st *ClientStream) Send(r *l7.Outgoing) (wrote bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if r.Body == nil && len(rest) == 0 {
+		st.c.unlockAndFlush()
+		return true, st.awaitNews()
+	}
+	st.c.mu.Unlock()
 	body := r.Body
 	if len(rest) > 0 {
 		body = l7.NewBytes(rest)
@@ -95,7 +100,7 @@ func (st *ClientStream) Send(r *l7.Outgoing) (wrote bool, err error) {
 
 // open opens the stream: whether the connection is alive, the number, the head
 // and its place in the output are one step. rest is what of a whole body did not
-// fit.
+// fit. Unless it fails, it returns with the lock.
 func (st *ClientStream) open(r *l7.Outgoing) (rest []byte, err error) {
 	c := st.client
 	by := st.writer.by.Swap(st.reader.by.Load())
@@ -104,8 +109,8 @@ func (st *ClientStream) open(r *l7.Outgoing) (rest []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.mu.Unlock()
 	if !c.usable() {
+		c.mu.Unlock()
 		return nil, sock.ErrStale
 	}
 	st.enter(c.next)
@@ -134,7 +139,7 @@ func (st *ClientStream) open(r *l7.Outgoing) (rest []byte, err error) {
 func (st *ClientStream) awaitNews() error {
 	for {
 		st.c.mu.Lock()
-		news := !st.lost && (st.headCame || len(st.informed) > 0)
+		news := st.headCame || len(st.informed) > 0 // also if it was reset right behind
 		err := st.err
 		st.c.mu.Unlock()
 		switch {
@@ -152,13 +157,39 @@ func (st *ClientStream) awaitNews() error {
 // ReadResponse reads the response's head into ex.Response, passing 1xx ones on
 // to ex.Informer. Errors are those of Send, and l7.ErrInform.
 func (st *ClientStream) ReadResponse(ex *l7.Exchange) error {
-	for {
+	for !st.takeHead(&ex.Response) {
 		if err := st.awaitNews(); err != nil {
 			return err
 		}
+		if err := st.passOn(ex); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeHead moves the final head into resp, if it is here and nothing before it.
+func (st *ClientStream) takeHead(resp *l7.Response) bool {
+	c := st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !st.headCame || len(st.informed) > 0 {
+		return false
+	}
+	resp.Status, resp.Reason, resp.Version = st.status, nil, l7.HTTP2
+	resp.Header.Fields, st.fields = st.fields, resp.Header.Fields[:0]
+	if resp.Body = &st.body; st.bodiless() || st.recvEnd && st.came == 0 && len(st.trailer.Fields) == 0 {
+		resp.Body = l7.Empty
+	}
+	return true
+}
+
+// passOn passes the informational responses on that have come.
+func (st *ClientStream) passOn(ex *l7.Exchange) error {
+	for {
 		one, ok := st.nextInformational()
 		if !ok {
-			break
+			return nil
 		}
 		if one.status == 100 || ex.Informer == nil {
 			continue
@@ -170,16 +201,6 @@ func (st *ClientStream) ReadResponse(ex *l7.Exchange) error {
 		}
 		ex.Informed = true
 	}
-	resp := &ex.Response
-	c := st.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	resp.Status, resp.Reason, resp.Version = st.status, nil, l7.HTTP2
-	resp.Header.Fields, st.fields = st.fields, resp.Header.Fields[:0]
-	if resp.Body = &st.body; st.bodiless() || st.recvEnd && st.came == 0 && len(st.trailer.Fields) == 0 {
-		resp.Body = l7.Empty
-	}
-	return nil
 }
 
 // nextInformational takes the oldest 1xx that waits.
@@ -216,7 +237,6 @@ func (st *ClientStream) Finish() (n uint64) {
 		n = st.stopPump()
 	}
 	c.ended(st, Cancel)
-	c.flush()
 	st.clear()
 	clear(st.informed)
 	st.client, st.status, st.isHead, st.gone, st.informed = nil, 0, false, nil, st.informed[:0]

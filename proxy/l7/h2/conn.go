@@ -32,15 +32,16 @@ type conn struct {
 	data    dataFrame
 	floods  floodCount
 	clock   time.Duration // when the last bytes came
+	born    time.Duration
 	yield   sock.Yielder
 	moved   int // since it gave way last
 	greeted bool
 
 	mu      sync.Mutex
-	streams map[uint32]*stream // those that may still send or be sent to
-	open    int                // streams whose owners have not finished with them
-	err     error              // why the connection is over; nil: it is not
-	last    uint32             // the highest stream of the peer's that was taken up
+	streams streamTable // those that may still send or be sent to
+	open    int         // streams whose owners have not finished with them
+	err     error       // why the connection is over; nil: it is not
+	last    uint32      // the highest stream of the peer's that was taken up
 	output
 	flow
 	peer   peerSettings
@@ -80,11 +81,10 @@ func (c *conn) make(s *sock.Conn, cfg *Config, r role) {
 	cfg.ready()
 	c.sock, c.cfg, c.limits, c.stats, c.role = s, cfg, &cfg.limits, cfg.cells, r
 	c.block.make(c.limits)
-	c.streams = make(map[uint32]*stream)
 	c.peer = peerSettings{maxFrame: defaultMaxFrame, window: defaultWindow, maxStreams: unheardStreams}
 	c.flow = flow{send: defaultWindow, peak: defaultWindow, recv: int64(c.limits.InitialConnectionWindow), window: int64(c.limits.InitialConnectionWindow)}
 	c.clock = sock.Now()
-	c.idleSince = c.clock
+	c.born, c.idleSince = c.clock, c.clock
 }
 
 // unheardStreams is how many streams we open to a peer whose SETTINGS have not
@@ -225,10 +225,11 @@ func (c *conn) take(f frame, p []byte) *Error {
 func (c *conn) fail(err error) {
 	c.mu.Lock()
 	c.err = err
-	for _, st := range c.streams {
+	c.streams.each(func(st *stream) {
+		st.listed = false
 		st.breakOff(streamErr(err))
-	}
-	clear(c.streams)
+	})
+	c.streams.clear()
 	waiting := append(c.waiting, c.flow.windowless...)
 	c.waiting, c.flow.windowless = nil, nil
 	c.mu.Unlock()
@@ -247,7 +248,7 @@ func streamErr(err error) error {
 func (c *conn) breach(id uint32, err *Error) {
 	c.countError(err)
 	c.mu.Lock()
-	st := c.streams[id]
+	st := c.streams.get(id)
 	c.appendReset(id, err.Code)
 	if st != nil {
 		st.breakOff(err)
@@ -259,9 +260,10 @@ func (c *conn) breach(id uint32, err *Error) {
 // forget takes a stream out, under the lock: nothing more comes or goes. Its
 // owner has not finished with it.
 func (c *conn) forget(st *stream) {
-	delete(c.streams, st.id)
+	st.listed = false
+	c.streams.remove(st)
 	c.closed.add(st.id)
-	if len(c.streams) == 1 && len(c.flow.windowless) > 0 { // it need not share any more: see room
+	if c.streams.n == 1 && len(c.flow.windowless) > 0 { // it need not share any more: see room
 		wakeWriters(c.flow.windowless)
 		c.flow.windowless = nil
 	}

@@ -16,6 +16,7 @@ func (c *conn) headers(f frame, p []byte) *Error {
 		return err
 	}
 	c.block.begin(f.stream, f.flags&flagEndStream != 0)
+	c.block.begun = c.clock
 	if f.flags&flagPriority != 0 {
 		if len(p) < 5 {
 			return errFrameLength
@@ -39,13 +40,8 @@ func (c *conn) fragment(f frame, p []byte) *Error {
 	if err := c.floods.empty(c, f, len(p)); err != nil {
 		return err
 	}
-	if err := c.block.write(p); err != nil {
-		return err
-	}
-	if f.flags&flagEndHeaders == 0 {
-		return nil
-	}
-	if err := c.block.finish(); err != nil {
+	whole := f.flags&flagEndHeaders != 0
+	if err := c.block.add(p, whole); err != nil || !whole {
 		return err
 	}
 	return c.role.head()
@@ -76,7 +72,7 @@ func (c *conn) reset(f frame, p []byte) *Error {
 	c.stats.Counter(rxReset).Inc()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	st := c.streams[f.stream]
+	st := c.streams.get(f.stream)
 	if st == nil {
 		if !c.role.known(f.stream) {
 			return errIdleStream
@@ -110,8 +106,18 @@ func (c *conn) settings(f frame, p []byte) *Error {
 		c.peer.said, c.peer.maxStreams = true, maxStreamID // unless it says otherwise
 	}
 	c.mu.Unlock()
+	window := int64(-1)
 	for ; len(p) > 0; p = p[6:] {
-		if err := c.setting(http2.SettingID(binary.BigEndian.Uint16(p)), binary.BigEndian.Uint32(p[2:])); err != nil {
+		id, value := http2.SettingID(binary.BigEndian.Uint16(p)), binary.BigEndian.Uint32(p[2:])
+		if err := c.setting(id, value); err != nil {
+			return err
+		}
+		if id == http2.SettingInitialWindowSize {
+			window = int64(value) // of several the last counts: each would go through all streams
+		}
+	}
+	if window >= 0 {
+		if err := c.windowSetting(int32(window)); err != nil {
 			return err
 		}
 	}
@@ -142,7 +148,6 @@ func (c *conn) setting(id http2.SettingID, value uint32) *Error {
 		if value > maxWindow {
 			return errWindowSetting
 		}
-		return c.windowSetting(int32(value))
 	}
 	return nil
 }
@@ -154,16 +159,17 @@ func (c *conn) windowSetting(value int32) *Error {
 	defer c.mu.Unlock()
 	more := int64(value) - int64(c.peer.window)
 	c.peer.window = value
-	for _, st := range c.streams {
+	var over *Error
+	c.streams.each(func(st *stream) {
 		if st.send += more; st.send > maxWindow {
-			return errWindow
+			over = errWindow
 		}
 		if more > 0 && st.wantsWindow {
 			st.wantsWindow = false
 			st.writer.wake()
 		}
-	}
-	return nil
+	})
+	return over
 }
 
 // ping answers a PING, and hears the answer to our own.

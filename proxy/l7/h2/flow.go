@@ -75,7 +75,7 @@ func (c *conn) admit(f frame, d dataFrame) (*stream, *Error) {
 	if c.flow.recv -= n; c.flow.recv < 0 {
 		return nil, errConnFlow
 	}
-	st := c.streams[f.stream]
+	st := c.streams.get(f.stream)
 	switch {
 	case st == nil:
 		c.giveCredit(n)
@@ -136,7 +136,7 @@ func (c *conn) moreData() bool {
 	d.active = false
 	if st := d.stream; st != nil && d.end {
 		c.mu.Lock()
-		if c.streams[d.id] == st { // else it may be somebody else's by now
+		if c.streams.get(d.id) == st { // else it may be somebody else's by now
 			st.endRecv()
 			st.reader.wake()
 		}
@@ -154,7 +154,7 @@ func (c *conn) deliver(p []byte, expected int) {
 	}
 	n := int64(len(p))
 	c.mu.Lock()
-	if c.streams[c.data.id] != st {
+	if c.streams.get(c.data.id) != st {
 		c.data.stream = nil
 		c.giveCredit(n)
 		c.mu.Unlock()
@@ -173,7 +173,6 @@ func (c *conn) deliver(p []byte, expected int) {
 		st.reader.wake()
 	}
 	c.mu.Unlock()
-	c.stats.Gauge(buffered).Add(n)
 }
 
 // giveCredit returns credit for the connection, in pieces worth a frame, under
@@ -205,8 +204,7 @@ func (st *stream) passedOn(n int64) {
 	freed := min(n-held, st.budgeted)
 	st.budgeted -= freed
 	c.cfg.Budget.give(freed)
-	c.stats.Gauge(buffered).Add(-n)
-	if st.recvEnd || c.streams[st.id] != st {
+	if st.recvEnd || !st.listed {
 		return
 	}
 	if st.credit += n; st.credit < st.window/2 {
@@ -259,7 +257,7 @@ func (c *conn) windowUpdate(f frame, p []byte) *Error {
 		return c.connWindow(n)
 	}
 	defer c.mu.Unlock()
-	st := c.streams[f.stream]
+	st := c.streams.get(f.stream)
 	switch {
 	case st == nil && !c.role.known(f.stream):
 		return errIdleStream

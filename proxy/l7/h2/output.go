@@ -89,6 +89,7 @@ func (c *conn) outboundFlood() *Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case !c.stuck: // somebody is writing right now
 	case c.outControl > int(c.limits.MaxOutboundControlFrames):
 		return errControlFlood
 	case c.outFrames > int(c.limits.MaxOutboundFrames):
@@ -101,6 +102,11 @@ func (c *conn) outboundFlood() *Error {
 // to. It gives way once, so that what others are about to say leaves with it.
 func (c *conn) flush() {
 	c.mu.Lock()
+	c.unlockAndFlush()
+}
+
+// unlockAndFlush is flush for who has the lock, which it gives up.
+func (c *conn) unlockAndFlush() {
 	if c.promised || c.writing || c.out == nil {
 		c.mu.Unlock()
 		return

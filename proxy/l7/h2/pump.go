@@ -58,7 +58,7 @@ func (p *pump) Run() {
 func (st *ClientStream) abandon() {
 	c := st.c
 	c.mu.Lock()
-	if c.streams[st.id] == &st.stream {
+	if st.listed {
 		c.appendReset(st.id, Cancel)
 		st.breakOff(errBodyBroke)
 		c.forget(&st.stream)

@@ -97,8 +97,10 @@ func (s *Server) preface() error {
 // stops in the middle holds the connection up.
 func (s *Server) patience() time.Duration {
 	switch {
-	case (s.block.stream != 0 || !s.greeted) && s.cfg.StreamIdle > 0:
-		return s.clock + s.cfg.StreamIdle
+	case s.block.stream != 0 && s.cfg.StreamIdle > 0:
+		return s.block.begun + s.cfg.StreamIdle
+	case !s.greeted && s.cfg.StreamIdle > 0:
+		return s.born + s.cfg.StreamIdle
 	case s.cfg.ConnIdle > 0:
 		return s.clock + s.cfg.ConnIdle
 	}
@@ -166,7 +168,7 @@ func (s *Server) head() *Error {
 	b := &s.block
 	id := b.of
 	s.mu.Lock()
-	if st := s.streams[id]; st != nil {
+	if st := s.streams.get(id); st != nil {
 		defer s.mu.Unlock()
 		return s.trailers(st)
 	}
@@ -229,6 +231,7 @@ func (c *conn) trailers(st *stream) *Error {
 		return errLength
 	}
 	st.trailer.Fields, b.fields = b.fields, st.trailer.Fields[:0]
+	st.tail, b.arena = b.arena, st.tail[:0]
 	c.stats.Counter(trailers).Inc()
 	st.endRecv()
 	st.reader.wake()
@@ -257,8 +260,7 @@ func (s *Server) ended(st *ServerStream) {
 		s.sock.Wake()
 	}
 	s.maybeOver()
-	s.mu.Unlock()
-	s.flush()
+	s.unlockAndFlush()
 	s.active.Done()
 }
 

@@ -17,6 +17,7 @@ type ServerStream struct {
 	start  time.Duration
 	bad    *Error
 	isHead bool // the method is HEAD
+	noBody bool // the request ended with its head
 }
 
 func newServerStream() *ServerStream {
@@ -29,18 +30,14 @@ func newServerStream() *ServerStream {
 // take moves the request out of the header block. Nobody knows the stream yet but
 // the reader.
 func (st *ServerStream) take(b *headerBlock) {
-	c := st.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	st.head, st.bad = b.pseudo, b.bad
 	if b.end && b.length > 0 && b.bad == nil {
 		st.bad = errLength
 	}
 	st.fields, b.fields = b.fields, st.fields[:0]
+	st.arena, b.arena = b.arena, st.arena[:0]
 	st.length, st.headCame = b.length, true
-	if b.end {
-		st.endRecv()
-	}
+	st.recvEnd, st.noBody = b.end, b.end
 }
 
 // Run serves the stream (l7.Task).
@@ -69,10 +66,7 @@ func (st *ServerStream) ReadRequest(ex *l7.Exchange) error {
 		return st.bad
 	}
 	ex.Informer = st
-	st.c.mu.Lock()
-	empty := st.recvEnd && st.came == 0 && len(st.trailer.Fields) == 0
-	st.c.mu.Unlock()
-	if empty {
+	if st.noBody {
 		ex.RequestEnd = ex.Clock
 		return nil
 	}
@@ -203,7 +197,7 @@ func (st *ServerStream) Responded() bool { return st.answered }
 func (st *ServerStream) Reset() {
 	c := st.c
 	c.mu.Lock()
-	if c.streams[st.id] == &st.stream && !st.sendEnd {
+	if st.listed && !st.sendEnd {
 		c.appendReset(st.id, InternalError)
 		st.breakOff(errOurReset)
 		c.forget(&st.stream)

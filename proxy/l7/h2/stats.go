@@ -21,11 +21,8 @@ const (
 	flowPaused
 )
 
-// The gauges of connections.
-const (
-	streamsActive = iota
-	buffered
-)
+// The gauge of connections.
+const streamsActive = iota
 
 // Layout is the cells of connections: the group "http2." downstream,
 // "cluster.<name>.http2." upstream.
@@ -49,7 +46,6 @@ var Layout = stat.Layout{
 	},
 	Gauges: []string{
 		streamsActive: "streams_active",
-		buffered:      "pending_recv_bytes", // ours: came and not yet passed on
 	},
 }
 

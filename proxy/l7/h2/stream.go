@@ -26,13 +26,16 @@ type stream struct {
 
 // streamState is what a stream begins anew with.
 type streamState struct {
-	c    *conn
-	id   uint32 // 0: not opened yet
-	born time.Duration
+	c      *conn
+	id     uint32 // 0: not opened yet
+	listed bool   // in the connection's table
+	born   time.Duration
 
 	// What came.
 	inbox    inbox
 	fields   []l7.Field // of the head
+	arena    []byte     // what the fields of head and trailer point into
+	tail     []byte
 	trailer  l7.Header
 	headCame bool
 	recvEnd  bool  // END_STREAM
@@ -76,7 +79,8 @@ func (st *stream) begin(c *conn) {
 func (st *stream) enter(id uint32) {
 	c := st.c
 	st.id, st.send = id, int64(c.peer.window)
-	c.streams[id] = st
+	st.listed = true
+	c.streams.put(st)
 	c.stats.Gauge(streamsActive).Inc()
 }
 
@@ -106,7 +110,7 @@ func (st *stream) endRecv() {
 
 // settle takes a stream out that has ended in both directions, under the lock.
 func (st *stream) settle() {
-	if st.recvEnd && st.sendEnd && st.c.streams[st.id] == st {
+	if st.recvEnd && st.sendEnd && st.listed {
 		st.c.forget(st)
 	}
 }
@@ -115,7 +119,7 @@ func (st *stream) settle() {
 // owner must not use the stream afterwards.
 func (st *stream) end(code Code) {
 	c := st.c
-	if c.streams[st.id] == st {
+	if st.listed {
 		c.appendReset(st.id, code)
 		c.forget(st)
 	}
@@ -133,12 +137,10 @@ func (st *stream) end(code Code) {
 
 // clear makes the stream ready for the pool.
 func (st *stream) clear() {
-	clear(st.fields)
-	clear(st.trailer.Fields)
 	st.reader.reset()
 	st.writer.reset()
 	st.body.clear()
-	st.streamState = streamState{inbox: inbox{blocks: st.inbox.blocks[:0]}, fields: st.fields[:0],
+	st.streamState = streamState{inbox: inbox{blocks: st.inbox.blocks[:0]}, fields: st.fields[:0], arena: st.arena, tail: st.tail,
 		trailer: l7.Header{Fields: st.trailer.Fields[:0]}}
 }
 
@@ -203,7 +205,7 @@ func (st *stream) room(n int) int {
 		return 0
 	}
 	free := c.flow.send
-	if share := c.flow.peak / 8; st.unheard >= share && len(c.streams) > 1 {
+	if share := c.flow.peak / 8; st.unheard >= share && c.streams.n > 1 {
 		free -= share
 	}
 	return int(max(min(int64(n), int64(c.peer.maxFrame), st.send, free), 0))
