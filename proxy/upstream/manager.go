@@ -150,11 +150,14 @@ func (m *Manager) Update(name string, addrs []netip.AddrPort) {
 
 // http2 is what the HTTP/2 connections of a cluster share.
 func (m *Manager) http2(cluster string) *h2.Config {
+	cells := m.stats.Group("cluster."+cluster+".", &clusterLayout)
 	return &h2.Config{
-		Limits: m.settings.HTTP2,
-		Budget: m.settings.StreamBudget,
-		Crew:   m.crew,
-		Stats:  m.stats.Group("cluster."+cluster+".http2.", &h2.Layout),
+		Limits:   m.settings.HTTP2,
+		Budget:   m.settings.StreamBudget,
+		Crew:     m.crew,
+		Stats:    m.stats.Group("cluster."+cluster+".http2.", &h2.Layout),
+		Received: cells.Counter(cxRxBytes),
+		Sent:     cells.Counter(cxTxBytes),
 	}
 }
 

@@ -98,9 +98,6 @@ func (c *muxConn) end(why int) {
 func (c *muxConn) Run() {
 	<-c.client.Done()
 	stats := c.pool.endpoint.cluster.stats
-	rx, tx := c.client.Conn().Traffic()
-	stats.Counter(cxRxBytes).Add(rx)
-	stats.Counter(cxTxBytes).Add(tx)
 	c.pool.endpoint.disconnected(stats.Counter(c.why), c.born)
 }
 

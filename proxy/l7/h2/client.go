@@ -189,7 +189,7 @@ func (c *Client) head() *Error {
 }
 
 // informationalMost bounds the 1xx responses that wait to be passed on.
-const informationalMost = 16
+const informationalMost = 4
 
 // informational keeps a 1xx response, under the lock.
 func (st *ClientStream) informational(status int, b *headerBlock) *Error {

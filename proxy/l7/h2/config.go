@@ -20,6 +20,8 @@ type Config struct {
 	Crew *l7.Crew
 	// Stats is made with Layout; nil: nothing is counted.
 	Stats *stat.Group
+	// Received and Sent count bytes while they pass; nil: nobody does.
+	Received, Sent *stat.Counter
 	// StreamIdle bounds the silence on a downstream stream (Envoy:
 	// stream_idle_timeout); ConnIdle how long a downstream connection may be
 	// without a stream. 0 is no bound.

@@ -130,6 +130,9 @@ func (c *conn) read(bound func() time.Duration) error {
 			return readErr
 		}
 		c.clock = sock.Now()
+		if c.cfg.Received != nil {
+			c.cfg.Received.Add(uint64(n))
+		}
 		if c.moved += n; c.moved >= yieldAfter {
 			c.moved = 0
 			c.yield.Yield()

@@ -152,6 +152,9 @@ func (c *conn) write() {
 
 // wrote takes note of what was written, under the lock.
 func (c *conn) wrote(out *frames, frames, control int) {
+	if c.cfg.Sent != nil {
+		c.cfg.Sent.Add(uint64(len(out.b)))
+	}
 	out.release()
 	c.writing = false
 	c.outFrames -= frames

@@ -135,11 +135,17 @@ func (st *stream) end(code Code) {
 	}
 }
 
+// keepArena keeps the memory of rare giants out of the pool.
+const keepArena = 16 << 10
+
 // clear makes the stream ready for the pool.
 func (st *stream) clear() {
 	st.reader.reset()
 	st.writer.reset()
 	st.body.clear()
+	if cap(st.arena)+cap(st.tail) > keepArena {
+		st.arena, st.tail = nil, nil
+	}
 	st.streamState = streamState{inbox: inbox{blocks: st.inbox.blocks[:0]}, fields: st.fields[:0], arena: st.arena, tail: st.tail,
 		trailer: l7.Header{Fields: st.trailer.Fields[:0]}}
 }
