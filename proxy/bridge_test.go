@@ -83,6 +83,43 @@ func TestARequestAndItsResponseCrossEveryBridge(t *testing.T) {
 	})
 }
 
+// A message of HTTP/2 may say how long its body is and have announced trailers
+// behind it; on HTTP/1 it goes in chunks then.
+func TestTrailersBehindALengthCrossEveryBridge(t *testing.T) {
+	bridges(t, func(t *testing.T, client, app int) {
+		s := startWeb(t, app, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if string(body) != "question" || err != nil || client == 2 && r.Trailer.Get("x-sum") != "42" {
+				t.Errorf("the app got %q, %v, trailer %v", body, err, r.Trailer)
+			}
+			if chunks := client == 2 && app == 1; chunks != (r.ContentLength < 0) {
+				t.Errorf("the app was told a length of %d", r.ContentLength)
+			}
+			w.Header().Set("trailer", "x-end")
+			w.Header().Set("content-length", "6")
+			io.WriteString(w, "answer")
+			w.Header().Set("x-end", "done")
+		})
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://svc/", strings.NewReader("question"))
+		if client == 2 { // with HTTP/1 net/http has one or the other
+			req.Trailer = http.Header{"X-Sum": {"42"}}
+		}
+		c := webClient(t, client, s.Egress)
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(body) != "answer" || err != nil || app == 2 && resp.Trailer.Get("x-end") != "done" {
+			t.Errorf("got %q, %v, trailer %v", body, err, resp.Trailer)
+		}
+		if chunks := client == 1 && app == 2; chunks != (resp.ContentLength < 0) {
+			t.Errorf("a length of %d was told", resp.ContentLength)
+		}
+	})
+}
+
 func TestAnInformationalResponseCrossesEveryBridge(t *testing.T) {
 	bridges(t, func(t *testing.T, client, app int) {
 		s := startWeb(t, app, func(w http.ResponseWriter, r *http.Request) {
@@ -230,9 +267,10 @@ func TestAResponseThatIsCutIsNotTakenForTheWhole(t *testing.T) {
 		if rest, err := io.ReadAll(resp.Body); err == nil {
 			t.Errorf("it ended well, by %q", rest)
 		}
-		want := map[int]string{1: "UC", 2: "UR"}[app]
-		if r := s.Records.Next(t); r.Code != 200 || r.Flags != want {
-			t.Errorf("record %+v, want flag %s", r, want)
+		flags := map[int]string{1: "UC", 2: "UR"}[app]
+		details := map[int]string{1: "connection_termination", 2: "remote_reset"}[app]
+		if r := s.Records.Next(t); r.Code != 200 || r.Flags != flags || r.Details != "upstream_reset_after_response_started{"+details+"}" {
+			t.Errorf("record %+v, want flag %s, details of %s", r, flags, details)
 		}
 		if client == 2 {
 			s.Counts(map[string]uint64{"http.egress.downstream_rq_tx_reset": 1})

@@ -12,8 +12,8 @@ import (
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
 
-// conn is one accepted connection. Its goroutine serves it from accept to
-// close; others look at begun and raise peer's flag.
+// conn is one accepted connection. One goroutine at a time serves it, from
+// accept to close; others look at begun and raise peer's flag.
 type conn struct {
 	server   *Server
 	listener *listener
@@ -23,12 +23,20 @@ type conn struct {
 
 	// begun is when the exchange under way began; 0 between two.
 	begun atomic.Int64
+	// http2 is the connection at work, if it is one of HTTP/2.
+	http2 atomic.Pointer[http2]
 	// last is set when the connection may serve one more request and no more.
 	last atomic.Bool
 	born time.Duration
+	// lent is true while it is on a goroutine of the crew.
+	lent bool
 }
 
-func (c *conn) serve() {
+// Run serves the connection, on a goroutine of the crew, whose stack is large,
+// as far as it does not wait: it finds out where the connection goes and dials.
+// What waits, perhaps for ever, goes on apart.
+func (c *conn) Run() {
+	c.lent = true
 	c.born = sock.Now()
 	stats := c.listener.stats
 	stats.Counter(lnCxTotal).Inc()
@@ -38,6 +46,32 @@ func (c *conn) serve() {
 	} else {
 		c.serveEgress()
 	}
+	if c.lent {
+		c.end()
+	}
+}
+
+// apart serves what has been found out: on a goroutine of its own, whose stack
+// stays as small as it can, in place of the crew's. Nothing may follow it there.
+func (c *conn) apart(s service) {
+	if !c.lent {
+		s.serve()
+		return
+	}
+	c.lent = false
+	go c.goOn(s)
+}
+
+// service is what a connection turns out to carry: HTTP or a stream.
+type service interface{ serve() }
+
+func (c *conn) goOn(s service) {
+	s.serve()
+	c.end()
+}
+
+func (c *conn) end() {
+	stats := c.listener.stats
 	c.sock.Close()
 	c.server.mu.Lock()
 	delete(c.server.conns, c)
@@ -45,6 +79,7 @@ func (c *conn) serve() {
 	stats.Gauge(lnCxActive).Dec()
 	stats.Counter(lnCxDestroy).Inc()
 	stats.Histogram(lnCxLength).Observe(uint64((sock.Now() - c.born) / time.Microsecond))
+	c.server.serving.Done()
 }
 
 // serveIngress serves a connection of the ingress port: the chain is that of
@@ -110,6 +145,14 @@ func (c *conn) refuse(dst netip.AddrPort, why string) {
 func (c *conn) hurry() {
 	c.last.Store(true)
 	c.sock.Wake()
+}
+
+// drain tells the client of an HTTP/2 connection to go elsewhere; on HTTP/1 the
+// next response will.
+func (c *conn) drain() {
+	if two := c.http2.Load(); two != nil {
+		two.drain()
+	}
 }
 
 func (c *conn) debug() bool { return c.server.Log.Enabled(context.Background(), slog.LevelDebug) }

@@ -1,8 +1,9 @@
 // Package proxy is what happens to a connection, in order:
 //
 //	server.go    the listeners of the two ports: start, drain, stop
-//	conn.go      one accepted connection: where was it going, who takes it
-//	egress.go    ... on the egress port    ingress.go   ... on the ingress port
+//	conn.go      one accepted connection: where was it going, who takes it? On the
+//	             ingress port, the chain of that port
+//	egress.go    ... on the egress port: a backend, outside, AWS, or nobody
 //	http.go      an HTTP connection: which codec?
 //	http1.go     ... HTTP/1: read a request, answer it, and again
 //	http2.go     ... HTTP/2: streams, each on a goroutine of its own
@@ -14,10 +15,10 @@
 //	filter/      the stages every exchange passes
 //	upstream/    which endpoint, how often, how long
 //	l7/h1/       the codecs; l7/h2/
-//	l4/          TCP: which cluster, then relay/
-//	sniff/       which protocol is this?
+//	stream.go    TCP: one connection relayed   l4/   which cluster, then relay/
+//	sniff/       which protocol is this?       verdict.go   ... and how many were
 //	sweep.go     clients that left cancel what they asked for
-//	record.go    what the access log is told
+//	record.go    what the access log is told   stats.go   what is counted
 //
 // A connection belongs to one goroutine from accept to close. On HTTP/1 it
 // serves one exchange after the other; on HTTP/2 it reads, and each stream is

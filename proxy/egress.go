@@ -29,7 +29,7 @@ func (c *conn) serveRedirectedEgress(dst netip.AddrPort) {
 	ch := routing.outbound[dst.Port()]
 	switch {
 	case ch == nil && routing.allowAll != nil:
-		c.pass(routing.allowAll, dst, "")
+		c.pass(routing.allowAll, dst, hello{})
 	case ch == nil:
 		c.serveAWS(routing.aws, dst, "egress filter DROP_ALL, and no backend has the port")
 	case ch.spec.Refuse != "":
@@ -64,20 +64,26 @@ func (c *conn) serveAWS(aws *upstream.Cluster, dst netip.AddrPort, why string) {
 		c.refuse(dst, why)
 		return
 	}
-	name, ok := c.awsName(sniTimeout)
+	hello, ok := c.awsHello(sniTimeout)
 	if !ok {
 		c.server.streams.sniffs.Counter(sniffRefused).Inc()
 		c.refuse(dst, why)
 		return
 	}
-	c.pass(aws, dst, name)
+	c.pass(aws, dst, hello)
 }
 
-// awsName tells whether the connection begins with TLS to *.amazonaws.com. It
-// waits for the client's first bytes and consumes none.
-func (c *conn) awsName(within time.Duration) (string, bool) {
-	name, ok := l4.ServerName(c.sock, within)
-	return name, ok && l4.IsAWS(name)
+// hello is how a connection begins, as far as it is known.
+type hello struct {
+	serverName string
+	early      []byte // what was read of it
+}
+
+// awsHello tells whether the connection begins with TLS to *.amazonaws.com, and
+// waits for the client's first bytes.
+func (c *conn) awsHello(within time.Duration) (hello, bool) {
+	early, name, ok := l4.ServerName(c.sock, within)
+	return hello{name, early}, ok && l4.IsAWS(name)
 }
 
 // passIdle closes connections that no document speaks of when they carry
@@ -86,11 +92,11 @@ const passIdle = time.Hour
 
 // pass relays bytes to the address that the app chose. Nobody waits to know
 // what they are: a witness tells from those that pass.
-func (c *conn) pass(cluster *upstream.Cluster, dst netip.AddrPort, serverName string) {
-	s := l4.Session{Down: c.sock, Local: dst, ServerName: serverName, Cluster: cluster.Name(), Idle: passIdle,
-		Witness: c.server.witness()}
+func (c *conn) pass(cluster *upstream.Cluster, dst netip.AddrPort, begun hello) {
+	s := l4.Session{Down: c.sock, Early: begun.early, Local: dst, ServerName: begun.serverName, Cluster: cluster.Name(),
+		Idle: passIdle, Witness: c.server.witness()}
 	stream, err := cluster.ConnectTo(dst)
-	c.relayFrom(c.born, &s, stream, err)
+	c.passOn(&s, stream, err)
 }
 
 const httpsPort = 443
@@ -103,21 +109,23 @@ const httpsPort = 443
 func (c *conn) serveHTTPSPort(ch *chain, aws *upstream.Cluster, dst netip.AddrPort) {
 	s, cluster := c.session(ch, dst)
 	stream, err := connect(cluster)
-	if name, ok := c.awsNameBefore(stream); ok {
+	hello, ok := c.awsHelloBefore(stream)
+	if ok {
 		if stream != nil {
 			stream.Close()
 		}
-		c.pass(aws, dst, name)
+		c.pass(aws, dst, hello)
 		return
 	}
-	c.relayFrom(c.born, &s, stream, err)
+	s.Early = hello.early
+	c.passOn(&s, stream, err)
 }
 
-// awsNameBefore is awsName, but does not wait for the client any longer once
+// awsHelloBefore is awsHello, but does not wait for the client any longer once
 // the stream, which may be nil, has anything to say.
-func (c *conn) awsNameBefore(stream *upstream.Stream) (string, bool) {
+func (c *conn) awsHelloBefore(stream *upstream.Stream) (hello, bool) {
 	if stream == nil {
-		return c.awsName(sniTimeout)
+		return c.awsHello(sniTimeout)
 	}
 	var spoken, asked atomic.Bool
 	c.sock.WatchRead(&spoken)
@@ -130,11 +138,11 @@ func (c *conn) awsNameBefore(stream *upstream.Stream) (string, bool) {
 		spoken.Store(true)
 		c.sock.Wake()
 	}()
-	name, ok := c.awsName(sniTimeout)
+	begun, ok := c.awsHello(sniTimeout)
 	asked.Store(true)
 	stream.Conn.Wake()
 	<-done
 	c.sock.WatchRead(nil)
 	stream.Conn.WatchRead(nil)
-	return name, ok
+	return begun, ok
 }

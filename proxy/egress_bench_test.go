@@ -18,10 +18,6 @@ import (
 // added-us is the median of direct and relayed connections in turn, in
 // microseconds. It is to stay below 1,000 in each. Under DROP_ALL nobody is dialed
 // before the hello has come, so there the time begins with the hello's last byte.
-// (There is no hello byte by byte among those: the kernel acknowledges late what
-// is peeked at and not read, so that after ten bytes the client's congestion
-// window holds the others back, for 5 to 40 ms. It is the price of consuming
-// nothing, and nobody pays it where the destination is allowed.)
 func BenchmarkAddedConnectLatency(b *testing.B) {
 	for _, talker := range talkers {
 		b.Run("allow-all/"+talker.what, func(b *testing.B) {
@@ -33,7 +29,7 @@ func BenchmarkAddedConnectLatency(b *testing.B) {
 			f.measure(b, talker.app, talker.serve, func(dst netip.AddrPort) { f.tcpChain(b, dst.Port(), dst) })
 		})
 	}
-	for what, how := range map[string]writing{"at once": whole, "in many records": fragmented} {
+	for what, how := range map[string]writing{"at once": whole, "byte by byte": byteByByte, "in many records": fragmented} {
 		b.Run("drop-all/TLS to AWS "+what, func(b *testing.B) {
 			newFiltered(b, mesh.DropAll).measureAfterHello(b, how)
 		})

@@ -200,8 +200,8 @@ func TestAClientThatDoesNotSayWhereItWantsToGoIsNotWaitedForForEver(t *testing.T
 	for what, said := range map[string]string{"nothing": "", "half a hello": "\x16\x03\x01\x02\x00\x01\x00"} {
 		c, client := e.accept(t, asIs)
 		io.WriteString(client, said)
-		if name, ok := c.awsName(10 * time.Millisecond); ok {
-			t.Errorf("%s: %q", what, name)
+		if begun, ok := c.awsHello(10 * time.Millisecond); ok {
+			t.Errorf("%s: %q", what, begun.serverName)
 		}
 	}
 }

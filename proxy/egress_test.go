@@ -112,8 +112,8 @@ func TestTLSToAWSPassesWithoutABackend(t *testing.T) {
 	e := newEgress(t)
 	aws := testkit.NewTLSEcho(t, "welcome\n")
 	serve := func(c *conn) {
-		if name, ok := c.awsName(sniTimeout); ok {
-			c.pass(e.Routing().aws, aws, name)
+		if begun, ok := c.awsHello(sniTimeout); ok {
+			c.pass(e.Routing().aws, aws, begun)
 		}
 	}
 	if got, err := serveTLS(t, e, "sqs.amazonaws.com", serve); got != "welcome\n" {
@@ -132,7 +132,7 @@ func TestARelayedStreamIsUnderWayUntilItEnds(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.pass(e.Routing().aws, echo, "")
+		c.pass(e.Routing().aws, echo, hello{})
 	}()
 	if got, err := bufio.NewReader(client).ReadString('\n'); got != "hello\n" {
 		t.Fatalf("the stream said %q, %v", got, err)
@@ -159,7 +159,7 @@ func TestTLSOnADirectConnectionIsClosed(t *testing.T) {
 func TestAnAWSConnectionThatCannotBeMadeIsClosed(t *testing.T) {
 	e := newEgress(t)
 	refused := testkit.Refused(t)
-	if got, err := serveTLS(t, e, "s3.amazonaws.com", func(c *conn) { c.pass(e.Routing().aws, refused, "s3.amazonaws.com") }); err == nil {
+	if got, err := serveTLS(t, e, "s3.amazonaws.com", func(c *conn) { c.pass(e.Routing().aws, refused, hello{serverName: "s3.amazonaws.com"}) }); err == nil {
 		t.Errorf("somebody said %q", got)
 	}
 }
@@ -177,7 +177,8 @@ func TestTheEgressPortIsNoOpenProxy(t *testing.T) {
 	} {
 		c, client := e.accept(t, func(c net.Conn) net.Conn { return foreign{c} })
 		io.WriteString(client, request)
-		c.serve()
+		c.server.serving.Add(1)
+		c.Run()
 		if got, _ := io.ReadAll(client); len(got) > 0 {
 			t.Errorf("a stranger got %q", got)
 		}

@@ -8,8 +8,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/filter"
 	"github.com/outrider-mesh/outrider/proxy/l7"
-	"github.com/outrider-mesh/outrider/proxy/l7/h1"
-	"github.com/outrider-mesh/outrider/proxy/l7/h2"
+	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
 // exchange is one request and its response at work: what serves them, whatever
@@ -103,28 +102,30 @@ func (e *exchange) write() (bodyErr, err error) {
 	case bodyErr != nil:
 		e.broken(bodyErr)
 	case err != nil:
-		e.Flags.Set(l7.FlagDownstreamTermination)
+		e.left()
 	}
 	return bodyErr, err
 }
 
-// broken says why a response broke off.
+// broken says why a response broke off, where the end of its lease has not:
+// what is wrong with an upstream is known there.
 func (e *exchange) broken(err error) {
-	var reset *h2.Error
-	var bad *h1.Error
 	switch {
 	case e.Peer != nil && e.Peer.Gone().Load():
-		e.Flags.Set(l7.FlagDownstreamTermination)
-	case e.Flags.Has(l7.FlagRequestTimeout):
+		e.left()
+	case e.Details != upstream.ViaUpstream:
 	case errors.Is(err, sock.ErrTimeout):
 		e.Flags.Set(l7.FlagStreamIdleTimeout)
-	case errors.As(err, &reset) && reset.Remote:
-		e.Flags.Set(l7.FlagRemoteReset)
-	case reset != nil, errors.As(err, &bad):
-		e.Flags.Set(l7.FlagUpstreamProtocolError)
+		e.Details = "stream_idle_timeout"
 	default:
-		e.Flags.Set(l7.FlagConnectionTermination)
+		e.left()
 	}
+}
+
+// left says that the client took no more of its response.
+func (e *exchange) left() {
+	e.Flags.Set(l7.FlagDownstreamTermination)
+	e.Details = "downstream_remote_disconnect"
 }
 
 // end ends the lease of the response. The access log is still going to look at

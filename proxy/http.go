@@ -45,17 +45,19 @@ type found struct {
 	named   []byte // the authority that it was found by
 }
 
-func (c *conn) serveHTTP(h httpConn) {
+func (c *conn) serveHTTP(h httpConn) { c.apart(&h) }
+
+func (h *httpConn) serve() {
 	h.stats = h.group()
 	h.stats.Counter(cxTotal).Inc()
 	h.stats.Gauge(cxActive).Inc()
 	h.run()
-	rx, tx := c.sock.Traffic()
+	rx, tx := h.sock.Traffic()
 	h.stats.Counter(cxRxBytes).Add(rx)
 	h.stats.Counter(cxTxBytes).Add(tx)
 	h.stats.Gauge(cxActive).Dec()
 	h.stats.Counter(cxDestroy).Inc()
-	h.stats.Histogram(cxLength).Observe(uint64((sock.Now() - c.born) / time.Microsecond))
+	h.stats.Histogram(cxLength).Observe(uint64((sock.Now() - h.born) / time.Microsecond))
 }
 
 // group is the cells of the connection: its chain's, or those of its port when

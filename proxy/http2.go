@@ -31,8 +31,10 @@ func (h *httpConn) serveHTTP2(early []byte) {
 	two.codec.Prefill(early)
 	h.stats.Counter(cxHTTP2Total).Inc()
 	h.stats.Gauge(cxHTTP2Active).Inc()
-	h.sock.WatchRead(&h.last) // a server that stops shuts the connection down
+	h.sock.WatchRead(&h.last) // a server that drains shuts the connection down
+	h.conn.http2.Store(two)
 	two.over(two.codec.Run())
+	h.conn.http2.Store(nil)
 	h.sock.WatchRead(nil)
 	h.stats.Gauge(cxHTTP2Active).Dec()
 }
@@ -77,8 +79,8 @@ var errNoTunnel = &l7.Failure{Status: 403, Details: "upgrade_failed"}
 
 // respond writes the response.
 func (h *http2) respond(e *exchange, st *h2.ServerStream) {
-	if h.server.closing() || h.last.Load() {
-		h.drain()
+	if (h.server.closing() || h.last.Load()) && h.draining() {
+		h.codec.Shutdown()
 	}
 	switch bodyErr, err := e.write(); {
 	case bodyErr != nil:
@@ -90,6 +92,7 @@ func (h *http2) respond(e *exchange, st *h2.ServerStream) {
 		h.stats.Counter(rqIdleTimeout).Inc()
 		e.Flags = l7.Flags{}
 		e.Flags.Set(l7.FlagStreamIdleTimeout)
+		e.Details = "stream_idle_timeout"
 	case err != nil:
 		h.stats.Counter(rqRxReset).Inc()
 		h.blame(e, err)
@@ -98,14 +101,25 @@ func (h *http2) respond(e *exchange, st *h2.ServerStream) {
 	}
 }
 
-// drain tells the client, once, to take its next requests to another connection
-// (Envoy 2.11); streams under way go on.
-func (h *http2) drain() {
+// draining tells, the first time, that the client is to be told to take its next
+// requests to another connection; streams under way go on. Envoy tells it with
+// its next response (Envoy 2.11). Here a connection that has none for long, or
+// long ones alone, is told too: at once when the server begins to drain, with its
+// first response when it was made later.
+func (h *http2) draining() bool {
 	if h.drained.Load() || h.drained.Swap(true) {
-		return
+		return false
 	}
 	h.stats.Counter(cxDrainClose).Inc()
-	h.codec.Shutdown()
+	return true
+}
+
+// drain tells the client so from another goroutine: the connection's reader does
+// it (see h2.Server.Run), which has greeted the client by then.
+func (h *http2) drain() {
+	if h.draining() {
+		h.hurry()
+	}
 }
 
 // reject counts a request that could not be read. The stream has been reset, or

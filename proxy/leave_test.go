@@ -56,7 +56,7 @@ func TestAClientThatLeavesWithinTheBodyCancelsIt(t *testing.T) {
 	c.ReceiveHead("GET")
 	c.Close()
 	testkit.Wait(t, "the upstream request cancelled", gone)
-	if r := s.Records.Next(t); r.Flags != "DC" || r.Code != 200 {
+	if r := s.Records.Next(t); r.Flags != "DC" || r.Details != "downstream_remote_disconnect" || r.Code != 200 {
 		t.Errorf("record %+v", r)
 	}
 }

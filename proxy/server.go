@@ -50,14 +50,14 @@ type Server struct {
 	accepted  atomic.Int64 // when the last connection was accepted or request began
 	quit      chan struct{}
 	quitOnce  sync.Once
-	crew      *l7.Crew // of the HTTP2 that NewServer made
+	crew      *l7.Crew // begins connections, and serves the HTTP2 that NewServer made
 	crewOnce  sync.Once
 }
 
 // listener is one bound socket.
 type listener struct {
 	bind    Bind
-	tcp     *net.TCPListener
+	tcp     *sock.Listener
 	stats   *stat.Group
 	drained sync.WaitGroup // ends with the accept loop
 }
@@ -92,7 +92,7 @@ func (s *Server) Routing() *Routing { return s.routing.Load() }
 // bound; nothing is then left open.
 func (s *Server) Listen(binds []Bind) error {
 	for _, b := range binds {
-		tcp, err := sock.Listen(b.Addr)
+		tcp, err := listen(b.Addr)
 		if err != nil && b.Optional && sock.NoIPv6(err) {
 			s.Log.Info("not listening: this host has no such address family", "address", b.Addr.String())
 			continue
@@ -106,6 +106,14 @@ func (s *Server) Listen(binds []Bind) error {
 		s.listeners = append(s.listeners, &listener{bind: b, tcp: tcp, stats: s.Stats.Group(prefix, &listenerLayout)})
 	}
 	return nil
+}
+
+func listen(addr netip.AddrPort) (*sock.Listener, error) {
+	tcp, err := sock.Listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	return sock.NewListener(tcp)
 }
 
 // Addrs are the addresses bound, per direction.
@@ -130,10 +138,10 @@ func (s *Server) Serve() {
 // it waits a moment instead of spinning.
 func (s *Server) accept(l *listener) {
 	for {
-		nc, err := l.tcp.AcceptTCP()
+		sc, err := l.tcp.Accept()
 		switch {
 		case err == nil:
-			s.start(l, nc)
+			s.start(l, sc)
 		case errors.Is(err, net.ErrClosed), isDeadline(err):
 			return
 		default:
@@ -152,20 +160,30 @@ func isDeadline(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-func (s *Server) start(l *listener, nc *net.TCPConn) {
-	c := &conn{server: s, listener: l, sock: sock.New(nc)}
+func (s *Server) start(l *listener, sc *sock.Conn) {
+	c := &conn{server: s, listener: l, sock: sc}
 	c.wake.Wake = c.sock.Wake
 	s.accepted.Store(int64(sock.Now()))
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	s.serving.Go(c.serve)
+	s.serving.Add(1)
+	s.crew.Do(c)
 }
 
-// Drain makes every response from now on end its connection. New connections
-// are still accepted: the app may still call out, load balancers may still
-// dial.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Drain makes every response from now on end its connection, and tells the
+// clients of HTTP/2 now. New connections are still accepted: the app may still
+// call out, load balancers may still dial.
+func (s *Server) Drain() {
+	if s.draining.Swap(true) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.drain()
+	}
+}
 
 // Fail is Drain for as long as it is set (admin: /healthcheck/fail).
 func (s *Server) Fail(failing bool) { s.failing.Store(failing) }

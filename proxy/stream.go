@@ -35,7 +35,7 @@ func newStreams(stats *stat.Set) streams {
 func (c *conn) serveTCP(ch *chain, dst netip.AddrPort) {
 	s, cluster := c.session(ch, dst)
 	stream, err := connect(cluster)
-	c.relayFrom(c.born, &s, stream, err)
+	c.passOn(&s, stream, err)
 }
 
 // session is one of a TCP chain, and the cluster it goes to, or nil.
@@ -58,23 +58,62 @@ func connect(cluster *upstream.Cluster) (*upstream.Stream, error) {
 // relay passes bytes both ways from now on, if the stream could be opened, and
 // tells the access log of it.
 func (c *conn) relay(s *l4.Session, stream *upstream.Stream, err error) {
-	c.relayFrom(sock.Now(), s, stream, err)
+	st := c.begin(sock.Now(), s, stream, err)
+	if st.relay != nil {
+		st.relay.Run()
+	}
+	st.end()
 }
 
-// relayFrom is relay for a session that began at start.
-func (c *conn) relayFrom(start time.Duration, s *l4.Session, stream *upstream.Stream, err error) {
+// passOn is relay for a connection that carries nothing else.
+func (c *conn) passOn(s *l4.Session, stream *upstream.Stream, err error) {
+	st := c.begin(c.born, s, stream, err)
+	if st.relay == nil {
+		st.end()
+		return
+	}
+	c.apart(st)
+}
+
+// streaming is a stream at work.
+type streaming struct {
+	conn    *conn
+	start   time.Duration
+	session *l4.Session
+	stream  *upstream.Stream
+	relay   *relay.Relay // nil: there is no stream
+	err     error        // why
+}
+
+// begin counts a session that begins.
+func (c *conn) begin(start time.Duration, s *l4.Session, stream *upstream.Stream, err error) *streaming {
 	c.server.exchanges.Add(1) // a stream is something under way: a drain waits for it
-	defer c.server.exchanges.Add(-1)
 	streams := &c.server.streams
 	s.Stats, s.Splicing = streams.stats[c.listener.bind.Direction], streams.splicing
+	st := &streaming{conn: c, start: start, session: s, stream: stream, err: err}
 	switch {
 	case err == nil:
-		s.Relay(stream)
+		st.relay = s.Begin(stream)
 	case err == errNoWeight:
 		s.Stats.NoRoute()
 	default:
 		c.server.Log.Debug("connecting upstream failed", component("tcp"), "cluster", s.Cluster, "error", err)
 		s.Stats.Failed()
 	}
-	c.logStream(s, start, err)
+	return st
+}
+
+// serve relays, on a small stack.
+func (st *streaming) serve() {
+	st.relay.Run()
+	st.end()
+}
+
+// end tells what passed.
+func (st *streaming) end() {
+	if st.relay != nil {
+		st.session.Finish(st.stream)
+	}
+	st.conn.logStream(st.session, st.start, st.err)
+	st.conn.server.exchanges.Add(-1)
 }

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -12,8 +13,11 @@ import (
 // without asking the kernel for more than their addresses.
 type Listener struct {
 	addr net.Addr
-	file *os.File
-	raw  syscall.RawConn
+	// local is what accepted connections know of their own address: all of it,
+	// or with listeners on every address the port alone; see Conn.Local.
+	local netip.AddrPort
+	file  *os.File
+	raw   syscall.RawConn
 
 	fn    func(fd uintptr) bool
 	fd    uintptr
@@ -34,7 +38,10 @@ func NewListener(l *net.TCPListener) (*Listener, error) {
 		return nil, err
 	}
 	raw.Control(noDelay) // connections inherit it
-	own := &Listener{addr: l.Addr(), file: file, raw: raw}
+	own := &Listener{addr: l.Addr(), file: file, raw: raw, local: addrPort(l.Addr())}
+	if own.local.Addr().IsUnspecified() {
+		own.local = netip.AddrPortFrom(netip.Addr{}, own.local.Port())
+	}
 	own.fn = own.onReadable
 	return own, nil
 }
@@ -55,12 +62,12 @@ func (l *Listener) Accept() (*Conn, error) {
 	if l.errno != 0 {
 		return nil, os.NewSyscallError("accept4", l.errno)
 	}
-	s, err := newSocket(l.fd, l.peer.addr())
+	c, err := newOwn(l.fd, l.peer.addr())
 	if err != nil {
 		return nil, err
 	}
-	s.local = nameOf(l.fd)
-	return newOwn(s), nil
+	c.local = l.local
+	return c, nil
 }
 
 // onReadable is the read callback.

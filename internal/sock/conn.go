@@ -18,7 +18,7 @@ var ErrStale = errors.New("connection closed or unread bytes waiting")
 // time may read and one write (they may be two); Wake and Close may be called
 // by any.
 type Conn struct {
-	nc  net.Conn
+	nc  transport
 	raw syscall.RawConn // nil for a net.Conn that is no socket
 
 	remote, local netip.AddrPort
@@ -32,6 +32,14 @@ type Conn struct {
 	closed atomic.Bool
 
 	rx, tx uint64
+}
+
+// transport is what is below: a net.Conn, or an os.File of a socket.
+type transport interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
 }
 
 // reading is what the read callback works on; it lives in the Conn so that no
@@ -59,11 +67,8 @@ func New(nc net.Conn) *Conn {
 	return c
 }
 
-// Remote and Local are the two ends' addresses, IPv4 unmapped.
+// Remote is the other end's address, IPv4 unmapped.
 func (c *Conn) Remote() netip.AddrPort { return c.remote }
-
-// Local is our end's address.
-func (c *Conn) Local() netip.AddrPort { return c.local }
 
 // Fill waits until there are bytes, reads them into b, which must not be
 // full, and says how many came: at least one, or an error (io.EOF after a FIN).
@@ -217,10 +222,20 @@ func (c *Conn) Reset() {
 }
 
 // RemoteAddr, LocalAddr and the deadlines make a Conn a net.Conn.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if nc, ok := c.nc.(net.Conn); ok {
+		return nc.RemoteAddr()
+	}
+	return net.TCPAddrFromAddrPort(c.remote)
+}
 
 // LocalAddr is net.Conn's.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	if nc, ok := c.nc.(net.Conn); ok {
+		return nc.LocalAddr()
+	}
+	return net.TCPAddrFromAddrPort(c.Local())
+}
 
 // SetDeadline is net.Conn's; it replaces what ReadBy and WriteBy set.
 func (c *Conn) SetDeadline(t time.Time) error {

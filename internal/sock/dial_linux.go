@@ -2,9 +2,11 @@ package sock
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,19 +22,19 @@ func Dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*Con
 		return dialPlain(ctx, addr, timeout)
 	}
 	for tries := 0; ; tries++ {
-		s, err := dial(ctx, addr, timeout)
+		c, err := dial(ctx, addr, timeout)
 		if err != nil {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(addr), Err: err}
 		}
-		if s.local == addr && tries < 3 { // to itself, on a port that nobody listens on
-			s.Close()
+		if tries < 3 && mayMeetItself(addr) && c.Local() == addr {
+			c.Close()
 			continue
 		}
-		return newOwn(s), nil
+		return c, nil
 	}
 }
 
-func dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*socket, error) {
+func dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	to := sockaddrOf(addr)
 	fd, _, errno := syscall.RawSyscall(syscall.SYS_SOCKET, uintptr(to.family()),
 		syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
@@ -48,30 +50,46 @@ func dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*soc
 		syscall.RawSyscall(syscall.SYS_CLOSE, fd, 0, 0)
 		return nil, os.NewSyscallError("connect", errno)
 	}
-	s, err := newSocket(fd, addr)
+	c, err := newOwn(fd, addr)
 	if err == nil && errno != 0 {
-		if err = s.awaitPeer(ctx, &to, timeout); err != nil {
-			s.Close()
+		if err = c.awaitPeer(ctx, &to, timeout); err != nil {
+			c.Close()
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.local = nameOf(fd)
-	return s, nil
+	return c, nil
 }
+
+// mayMeetItself tells the addresses to which a socket can connect itself, if
+// nobody listens there: those with a port that the kernel gives to clients.
+func mayMeetItself(addr netip.AddrPort) bool {
+	least, most := clientPorts()
+	return addr.Port() >= least && addr.Port() <= most
+}
+
+// clientPorts is the range of ports that the kernel gives to clients, as it was
+// at first use; where it is not said, all of them.
+var clientPorts = sync.OnceValues(func() (least, most uint16) {
+	said, _ := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if n, _ := fmt.Sscan(string(said), &least, &most); n < 2 {
+		return 0, 1<<16 - 1
+	}
+	return least, most
+})
 
 // awaitPeer waits until a connect under way has ended. A second connect tells
 // how: EALREADY, nothing, or why it failed.
-func (s *socket) awaitPeer(ctx context.Context, to *sockaddr, timeout time.Duration) error {
+func (c *Conn) awaitPeer(ctx context.Context, to *sockaddr, timeout time.Duration) error {
 	if timeout > 0 {
-		s.SetWriteDeadline(time.Now().Add(timeout))
+		c.nc.SetWriteDeadline(time.Now().Add(timeout))
 	}
 	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, func() { s.SetWriteDeadline(longAgo) })()
+		defer context.AfterFunc(ctx, func() { c.nc.SetWriteDeadline(longAgo) })()
 	}
 	var errno syscall.Errno
-	err := s.raw.Write(func(fd uintptr) bool {
+	err := c.raw.Write(func(fd uintptr) bool {
 		errno = to.connect(fd)
 		return errno != syscall.EALREADY
 	})
@@ -83,7 +101,7 @@ func (s *socket) awaitPeer(ctx context.Context, to *sockaddr, timeout time.Durat
 	case errno != 0:
 		return os.NewSyscallError("connect", errno)
 	}
-	return s.SetWriteDeadline(time.Time{})
+	return c.nc.SetWriteDeadline(time.Time{})
 }
 
 func noDelay(fd uintptr) {

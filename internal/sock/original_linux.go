@@ -35,7 +35,7 @@ func (c *Conn) OriginalDst() (dst netip.AddrPort, ok bool) {
 			dst = netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), bigEndian(sa.Port))
 		}
 	})
-	if err != nil || errno != 0 || dst == c.local {
+	if err != nil || errno != 0 || dst.Port() == c.local.Port() && dst == c.Local() {
 		return netip.AddrPort{}, false
 	}
 	return dst, true

@@ -148,6 +148,17 @@ func TestAGRPCRequestGetsAGRPCStatus(t *testing.T) {
 	}
 }
 
+func TestAFailureThatNamesAGRPCStatusGetsIt(t *testing.T) {
+	for contentType, want := range map[string]string{"application/grpc": "4", "text/plain": ""} {
+		ex := serve(t, func(*l7.Exchange) error {
+			return &l7.Failure{Status: 503, GRPCStatus: l7.DeadlineExceeded}
+		}, "content-type", contentType)
+		if got := value(&ex.Response.Header, "grpc-status"); got != want {
+			t.Errorf("%s: grpc-status %q, want %q", contentType, got, want)
+		}
+	}
+}
+
 func TestOtherContentTypesAreNoGRPC(t *testing.T) {
 	for _, contentType := range []string{"application/grpc-web", "application/grpc; x=y", "application/json", "application/grp", "application/GRPC", ""} {
 		ex := serve(t, func(*l7.Exchange) error { return &l7.Failure{Status: 503, Body: "b"} }, "content-type", contentType)

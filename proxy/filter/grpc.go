@@ -19,16 +19,19 @@ func replyGRPC(ex *l7.Exchange, f *l7.Failure) {
 	resp := &ex.Response
 	resp.Status = 200
 	resp.Header.Add(l7.NameContentType, contentTypeName, applicationGRPC)
-	resp.Header.Add(l7.NameGRPCStatus, grpcStatusName, grpcStatus(f.Status))
+	resp.Header.Add(l7.NameGRPCStatus, grpcStatusName, grpcStatus(f))
 	if f.Body != "" {
 		resp.Header.Add(l7.NameGRPCMessage, grpcMessageName, grpcMessage(ex, f.Body))
 	}
 }
 
-// grpcStatus is the gRPC status for an HTTP status of ours (gRPC: HTTP to gRPC
-// status code mapping; Envoy 2.3).
-func grpcStatus(http int) []byte {
-	switch http {
+// grpcStatus is the gRPC status that a failure names, or the one for its HTTP
+// status (gRPC: HTTP to gRPC status code mapping; Envoy 2.3).
+func grpcStatus(f *l7.Failure) []byte {
+	if f.GRPCStatus == l7.DeadlineExceeded {
+		return grpcDeadlineExceeded
+	}
+	switch f.Status {
 	case 400:
 		return grpcInternal
 	case 401:
@@ -65,6 +68,7 @@ var (
 	grpcMessageName = []byte("grpc-message")
 
 	grpcUnknown          = []byte("2")
+	grpcDeadlineExceeded = []byte("4")
 	grpcPermissionDenied = []byte("7")
 	grpcUnimplemented    = []byte("12")
 	grpcInternal         = []byte("13")

@@ -3,8 +3,10 @@ package l4
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -123,22 +125,26 @@ func TestTheCellsOfTCPConnections(t *testing.T) {
 	stats.Failed()
 	(*Stats)(nil).NoRoute()
 
-	down, client := pair(t)
-	up, server := pair(t)
-	s := Session{Down: down, Stats: stats, Idle: 50 * time.Millisecond}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.relay(up, stats)
-	}()
-	client.Write([]byte("question"))
-	io.ReadFull(server, make([]byte, 8))
-	server.Write([]byte("answer"))
-	io.ReadAll(client) // until the silence is long enough
-	<-done
-	if s.End != relay.Idle {
-		t.Errorf("ended by %v", s.End)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client, down := net.Pipe()
+		server, up := net.Pipe()
+		s := Session{Down: sock.New(down), Stats: stats, Idle: time.Minute}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.begin(sock.New(up), stats)
+			s.relay.Run()
+			s.finish(stats)
+		}()
+		client.Write([]byte("question"))
+		io.ReadFull(server, make([]byte, 8))
+		server.Write([]byte("answer"))
+		io.ReadAll(client) // until the silence is long enough
+		<-done
+		if s.End != relay.Idle {
+			t.Errorf("ended by %v", s.End)
+		}
+	})
 	all := values(&set)
 	for name, want := range map[string]int64{"downstream_cx_total": 3, "downstream_cx_no_route": 1,
 		"downstream_cx_rx_bytes_total": 8, "downstream_cx_tx_bytes_total": 6, "idle_timeout": 1} {

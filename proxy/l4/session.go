@@ -2,6 +2,7 @@ package l4
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,27 +34,51 @@ type Session struct {
 	Sniffed        string // see sniff.Protocol
 	Received, Sent uint64
 	End            relay.End
+
+	relay *relay.Relay
 }
 
 // Relay passes bytes both ways until both sides have ended, and closes the
 // stream.
 func (s *Session) Relay(stream *upstream.Stream) {
-	s.relay(stream.Conn, s.Stats)
+	s.Begin(stream).Run()
+	s.Finish(stream)
+}
+
+// Begin is Relay's first part: Run of what it gives is the second, which waits,
+// and takes little stack; Finish is the third.
+func (s *Session) Begin(stream *upstream.Stream) *relay.Relay {
+	s.begin(stream.Conn, s.Stats)
+	return s.relay
+}
+
+// Finish closes the stream, and takes down what passed.
+func (s *Session) Finish(stream *upstream.Stream) {
+	s.finish(s.Stats)
 	stream.Close()
 }
 
 // RelayConn is Relay for a connection that belongs to somebody else, who counts
 // it and still has to close it.
-func (s *Session) RelayConn(up *sock.Conn) { s.relay(up, nil) }
+func (s *Session) RelayConn(up *sock.Conn) {
+	s.begin(up, nil)
+	s.relay.Run()
+	s.finish(nil)
+}
 
-func (s *Session) relay(conn *sock.Conn, stats *Stats) {
+func (s *Session) begin(conn *sock.Conn, stats *Stats) {
 	s.Upstream = conn.Remote()
 	down, up := relay.Side{Conn: s.Down, Early: s.Early}, relay.Side{Conn: conn, Early: s.Late}
 	if s.Witness != nil {
 		down.First, up.First = s.Witness.Client, s.Witness.Server
 	}
+	s.Early, s.Late = nil, nil
 	stats.began(&down, &up)
-	r := s.Splicing.Run(down, up, s.Idle)
+	s.relay = s.Splicing.Begin(down, up, s.Idle)
+}
+
+func (s *Session) finish(stats *Stats) {
+	r := s.relay.Result()
 	stats.ended(r.End)
 	s.Received, s.Sent, s.End = r.Up, r.Down, r.End
 	if s.Witness != nil {
@@ -75,47 +100,47 @@ func (s *Session) hear(w *sniff.Witness) {
 func IsAWS(name string) bool { return strings.HasSuffix(name, ".amazonaws.com") }
 
 // ServerName waits for the first bytes of a connection and reads the server
-// name of a TLS ClientHello, without consuming it. ok is false when the client
-// speaks something else, or nothing within timeout.
-func ServerName(c *sock.Conn, timeout time.Duration) (name string, ok bool) {
+// name of a TLS ClientHello. ok is false when the client speaks something else,
+// or says too little within timeout. What is there at once is looked at and not
+// consumed; if that is a hello in part, the rest is read, and early is all of it:
+// it has to reach the other side first. (The kernel acknowledges late what is
+// only looked at, so that a client that writes its hello piece by piece would
+// wait for its congestion window.)
+func ServerName(c *sock.Conn, timeout time.Duration) (early []byte, name string, ok bool) {
 	c.ReadBy(sock.Now() + timeout)
 	defer c.ReadBy(0)
-	buf := make([]byte, 1<<10)
-	for least := 1; ; {
-		n, err := c.Peek(buf, least)
-		name, complete, bad := sniff.ServerName(buf[:n])
-		switch {
-		case bad != nil:
-			return "", false
-		case complete:
-			return name, true
-		case err != nil || n == maxHello:
-			return "", false
-		}
-		if least = n + 1; n == len(buf) {
-			buf = make([]byte, min(4*len(buf), maxHello))
-		}
+	buf := make([]byte, 2<<10) // most hellos fit
+	n, err := c.Peek(buf, 1)
+	name, missing, bad := sniff.ServerNameSoFar(buf[:n])
+	if missing == 0 || err != nil {
+		return nil, name, missing == 0 && bad == nil
 	}
+	return readHello(c, nil)
 }
-
-// maxHello bounds a ClientHello (Envoy: 16 KiB).
-const maxHello = 16<<10 + 64
 
 // ReadServerName is ServerName for a connection whose first bytes, early, were
 // read already. It reads on, and gives all that was read.
 func ReadServerName(c *sock.Conn, early []byte, timeout time.Duration) (read []byte, name string) {
 	c.ReadBy(sock.Now() + timeout)
 	defer c.ReadBy(0)
+	read, name, _ = readHello(c, early)
+	return read, name
+}
+
+// readHello appends to early until it is a hello or cannot become one, which
+// takes less than sniff.MaxHello bytes and one piece.
+func readHello(c *sock.Conn, early []byte) (read []byte, name string, ok bool) {
 	for {
-		name, complete, err := sniff.ServerName(early)
-		if complete || err != nil || len(early) >= maxHello {
-			return early, name
+		name, missing, bad := sniff.ServerNameSoFar(early)
+		if missing == 0 || bad != nil {
+			return early, name, bad == nil
 		}
-		var buf [512]byte
-		n, readErr := c.Read(buf[:])
-		early = append(early, buf[:n]...)
-		if readErr != nil {
-			return early, ""
+		for need := len(early) + missing; len(early) < need; {
+			early = slices.Grow(early, max(need-len(early), 512))
+			n, err := c.Read(early[len(early):cap(early)])
+			if early = early[:len(early)+n]; err != nil {
+				return early, "", false
+			}
 		}
 	}
 }

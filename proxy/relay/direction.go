@@ -27,7 +27,7 @@ const (
 // direction carries bytes from one connection to the other. It belongs to the
 // goroutine that runs it, and after that to Run.
 type direction struct {
-	relay    *relay
+	relay    *Relay
 	other    *direction
 	from, to *sock.Conn
 	early    []byte
@@ -51,11 +51,12 @@ type direction struct {
 	// writing is true during a write, and broke set before it ends if `to` broke
 	// without a FIN; see cutOff.
 	writing, broke atomic.Bool
+	spliced        atomic.Bool    // bytes went to `to` through a pipe
 	ended          sync.WaitGroup // run has returned
 	finished       atomic.Bool    // from's FIN was read
 }
 
-func (d *direction) begin(r *relay, from, to *Side) {
+func (d *direction) begin(r *Relay, from, to *Side) {
 	d.relay, d.from, d.to, d.early, d.first, d.live = r, from.Conn, to.Conn, from.Early, from.First, from.Sent
 	_, d.before = d.to.Traffic()
 	if r.splicing != nil {
@@ -66,6 +67,7 @@ func (d *direction) begin(r *relay, from, to *Side) {
 // run carries bytes until the FIN has been passed on or something broke.
 func (d *direction) run() {
 	if len(d.early) == 0 || d.carry(d.early) {
+		d.early = nil
 		for d.step() {
 		}
 	}
@@ -153,6 +155,7 @@ func (d *direction) carry(p []byte) bool {
 // carryPipe is carry for what is in the pipe.
 func (d *direction) carryPipe() bool {
 	d.first = nil
+	d.spliced.Store(true)
 	for d.pipe.Len() > 0 {
 		d.relay.touch()
 		d.writing.Store(true)
@@ -192,7 +195,7 @@ func (d *direction) cutOff() bool {
 	for d.other.writing.Load() && d.from.Dead() {
 		yield.Yield() // a write to a dead connection is over at once
 	}
-	return d.other.broke.Load() || d.from.CutOff()
+	return d.other.broke.Load() || d.other.spliced.Load() && d.from.CutOff()
 }
 
 // readFailed ends both directions.

@@ -62,10 +62,27 @@ func Run(down, up Side, idle time.Duration) Result {
 	return (*Splicing)(nil).Run(down, up, idle)
 }
 
-// run keeps the caller's stack small, for it stays parked in here.
-func (r *relay) run() Result {
+// Relay is two connections between which bytes are to pass: Run in three steps,
+// for those who wait in the second on a goroutine whose stack is to stay small.
+type Relay struct {
+	up, down direction
+	idle     time.Duration
+	splicing *Splicing // nil: no splice
+}
+
+// prepare sets the timers here, since they take more stack than all that Run does.
+func (r *Relay) prepare(down, up *Side) {
+	r.up.begin(r, down, up)
+	r.up.other, r.up.fromBroke, r.up.toBroke = &r.down, DownstreamBroke, UpstreamBroke
+	r.down.begin(r, up, down)
+	r.down.other, r.down.fromBroke, r.down.toBroke = &r.up, UpstreamBroke, DownstreamBroke
 	r.touch()
-	r.down.from.ArmRead() // here, since the timer takes more stack than all that run does
+	r.up.from.ArmRead()
+	r.down.from.ArmRead()
+}
+
+// Run is Run; it must be called once. An idle relay is parked in here, twice.
+func (r *Relay) Run() {
 	r.down.ended.Add(1)
 	go r.down.run()
 	r.up.ended.Add(1)
@@ -76,26 +93,11 @@ func (r *relay) run() Result {
 	r.down.flushOther()
 	r.up.from.Close()
 	r.up.to.Close()
-	return r.result()
-}
-
-func (r *relay) begin(down, up *Side) {
-	r.up.begin(r, down, up)
-	r.up.other, r.up.fromBroke, r.up.toBroke = &r.down, DownstreamBroke, UpstreamBroke
-	r.down.begin(r, up, down)
-	r.down.other, r.down.fromBroke, r.down.toBroke = &r.up, UpstreamBroke, DownstreamBroke
-}
-
-// relay is what both directions share.
-type relay struct {
-	up, down direction
-	idle     time.Duration
-	splicing *Splicing // nil: no splice
 }
 
 // touch moves all four deadlines, since a byte that passes one way keeps both
 // ways open. They only move later, so nobody has to be woken.
-func (r *relay) touch() {
+func (r *Relay) touch() {
 	by := time.Duration(0)
 	if r.idle > 0 {
 		by = sock.Now() + r.idle
@@ -106,12 +108,13 @@ func (r *relay) touch() {
 	}
 }
 
-// result takes the failure that came first; what it tears down fails too.
-func (r *relay) result() Result {
+// Result says what passed and why it ended, once Run has returned: it takes the
+// failure that came first; what it tears down fails too.
+func (r *Relay) Result() Result {
 	res := Result{Up: r.up.settle(), Down: r.down.settle()}
 	first := &r.up
-	if first.err == nil || r.down.err != nil && r.down.at < first.at {
-		first = &r.down
+	if d := &r.down; first.err == nil || d.err != nil && (d.at < first.at || d.at == first.at && d.end == Idle) {
+		first = d
 	}
 	if first.err == nil {
 		return res

@@ -32,10 +32,17 @@ var splicingLayout = stat.Layout{Counters: []string{"spliced_bytes_total"}}
 // Run is Run, but that a direction that has carried 256 KiB between two sockets
 // goes on inside the kernel. On a nil Splicing it never does.
 func (s *Splicing) Run(down, up Side, idle time.Duration) Result {
-	r := &relay{idle: idle}
+	r := s.Begin(down, up, idle)
+	r.Run()
+	return r.Result()
+}
+
+// Begin makes ready what Run does; nothing passes yet.
+func (s *Splicing) Begin(down, up Side, idle time.Duration) *Relay {
+	r := &Relay{idle: idle}
 	if s != nil && down.Conn.CanSplice() && up.Conn.CanSplice() {
 		r.splicing = s
 	}
-	r.begin(&down, &up)
-	return r.run()
+	r.prepare(&down, &up)
+	return r
 }

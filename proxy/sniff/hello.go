@@ -36,12 +36,13 @@ const (
 // The hello may be spread over several records. Extensions that are not known,
 // GREASE among them (RFC 8701), are passed over.
 func ServerName(stream []byte) (name string, complete bool, err error) {
-	name, missing, err := serverName(stream)
+	name, missing, err := ServerNameSoFar(stream)
 	return name, missing == 0 && err == nil, err
 }
 
-// serverName is ServerName, and tells how many more bytes it takes at least.
-func serverName(stream []byte) (name string, missing int, err error) {
+// ServerNameSoFar is ServerName, and tells how many more bytes it takes at least:
+// 0 when it is complete.
+func ServerNameSoFar(stream []byte) (name string, missing int, err error) {
 	if len(stream) > MaxHello {
 		stream = stream[:MaxHello]
 	}

@@ -105,7 +105,7 @@ func (w *Witness) recognize(begin []byte) (more bool) {
 	if p != TLS {
 		return more
 	}
-	name, missing, err := serverName(begin)
+	name, missing, err := ServerNameSoFar(begin)
 	w.name, w.look = name, len(begin)+missing
 	if errors.Is(err, ErrNoHello) {
 		w.protocol = Opaque

@@ -67,7 +67,7 @@ func TestForwardingByHTTP2AllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, round); n > 0.05 {
 		t.Errorf("%v allocations per request", n)
 	}
-	if ok := e.cluster.grpc.find(target).method.Counter(grpcFailure).Value(); ok == 0 {
+	if ok := e.cluster.grpc.find(target).Counter(grpcFailure).Value(); ok == 0 {
 		t.Error("it was not counted")
 	}
 }

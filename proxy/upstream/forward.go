@@ -171,7 +171,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 	stale := !f.staleOnce && missed(o, f.ex)
 	wanted := policy != nil && retriable(policy, o, f.ex) &&
 		(policy.Explicit || f.cluster.manager.settings.RetryUnsafe || safe(o, f.ex))
-	if !stale && !wanted || f.ex.Informed || f.overdue() {
+	if !stale && !wanted || f.ex.Informed || f.overdue() || f.callerOverdue() {
 		return o, false
 	}
 	f.gaveUp = true
@@ -238,7 +238,7 @@ func (f *forwarding) conclude(o outcome) error {
 		if f.grpc != nil {
 			f.grpcHead = grpcStatusOf(&ex.Response.Header)
 		}
-		ex.Details = "via_upstream"
+		ex.Details = ViaUpstream
 		ex.RequestEnd = time.Duration(f.requestEnd.Load())
 		f.bound()
 		return nil
@@ -251,6 +251,9 @@ func (f *forwarding) conclude(o outcome) error {
 		_, o.err = ex.Request.Body.Buffered()
 	}
 	failure := o.failure(f.retried)
+	if f.callerOverdue() {
+		failure.GRPCStatus = l7.DeadlineExceeded
+	}
 	if f.debug() {
 		f.log("failed", "answer", failure.Error())
 	}
@@ -385,6 +388,10 @@ func (f *forwarding) Hijack() (c *sock.Conn, early []byte, idle time.Duration) {
 	return h1.Conn(), h1.Early(), f.route.Idle.Value
 }
 
+// ViaUpstream is l7.Exchange.Details of a response that an upstream began. If it
+// broke off there, the end of the lease puts the reason in its place.
+const ViaUpstream = "via_upstream"
+
 // End ends the lease of the response (l7.Lease).
 func (f *forwarding) End(complete bool) {
 	stats := f.cluster.stats
@@ -398,6 +405,7 @@ func (f *forwarding) End(complete bool) {
 		stats.Counter(rqCancelled).Inc()
 	case f.overdue() && !f.ex.Response.Upgraded:
 		f.ex.Flags.Set(l7.FlagRequestTimeout)
+		f.ex.Details = "response_timeout"
 		stats.Counter(rqTimeout).Inc()
 		f.endpoint.Cells.RqTimeout.Inc()
 	case !f.ex.Response.Upgraded:
@@ -412,7 +420,7 @@ func (f *forwarding) End(complete bool) {
 }
 
 // brokeOff counts a response whose body the upstream did not bring to its end,
-// and sets the flag that says how. When it was the client that took no more,
+// and says by flag and details how (Envoy: late upstream reset). When it was the client that took no more,
 // the body knows of no error.
 func (f *forwarding) brokeOff() {
 	_, err := f.body.Buffered()
@@ -421,6 +429,7 @@ func (f *forwarding) brokeOff() {
 	}
 	o := outcome{reset: resetBy(err), err: err}
 	f.ex.Flags.Set(resetFlags[o.reset])
+	f.ex.Details = "upstream_reset_after_response_started{" + resetTexts[o.reset].details + "}"
 	f.failed(o)
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
 
@@ -16,8 +17,8 @@ const (
 	PassGRPCTimeout GRPCTimeout = iota
 	// LimitByGRPCTimeout: it takes the place of the route's timeout where it is
 	// shorter, or where the route has none (Envoy: max_grpc_timeout). It is
-	// counted as the route's is, from the end of the request; one of 0, which
-	// gRPC does not allow, is as none.
+	// counted as the route's is, from the end of the request, in whole
+	// milliseconds; one of 0, which gRPC does not allow, is as none.
 	LimitByGRPCTimeout
 )
 
@@ -41,11 +42,31 @@ func (f *forwarding) beginGRPC() {
 	if f.cluster.manager.settings.GRPCTimeout != LimitByGRPCTimeout {
 		return
 	}
-	if field := f.ex.Request.Header.Lookup("grpc-timeout"); field != nil {
-		if d := parseGRPCTimeout(field.Value); d > 0 {
-			f.timeout = earlier(f.timeout, d)
-		}
+	if d := grpcTimeout(&f.ex.Request); d > 0 {
+		f.timeout = earlier(f.timeout, (d + time.Millisecond - 1).Truncate(time.Millisecond))
 	}
+}
+
+// callerOverdue tells that the deadline of a gRPC caller has passed. An app that
+// keeps it ends the stream then, maybe before the caller's own clock does: who
+// calls must not take that for an app that could not be reached, and nothing is
+// worth another attempt (Envoy answers UNAVAILABLE here, which invites one).
+// Ours is counted from the request's first byte, which the app saw later: what
+// its deadline ends does not come too early.
+func (f *forwarding) callerOverdue() bool {
+	if f.grpc == nil {
+		return false
+	}
+	d := grpcTimeout(&f.ex.Request)
+	return d > 0 && sock.Now()-f.ex.Start >= d
+}
+
+// grpcTimeout is what a request's grpc-timeout says; 0 is nothing.
+func grpcTimeout(req *l7.Request) time.Duration {
+	if field := req.Header.Lookup("grpc-timeout"); field != nil {
+		return parseGRPCTimeout(field.Value)
+	}
+	return 0
 }
 
 // failGRPC counts a gRPC request that was not even begun.
@@ -56,7 +77,7 @@ func (c *Cluster) failGRPC(req *l7.Request) {
 }
 
 // parseGRPCTimeout reads 1 to 8 digits and a unit (Envoy 3.5): H, M, S, m, u or
-// n. Less than a millisecond is rounded up to one; what is malformed is 0.
+// n. What is malformed is 0.
 func parseGRPCTimeout(value []byte) time.Duration {
 	n := len(value) - 1
 	if n < 1 || n > 8 {
@@ -89,7 +110,7 @@ func parseGRPCTimeout(value []byte) time.Duration {
 	if count > math.MaxInt64/unit {
 		return math.MaxInt64 / 2 // a deadline is a sum
 	}
-	return (count*unit + time.Millisecond - 1).Truncate(time.Millisecond)
+	return count * unit
 }
 
 // grpcStatus is what a head or trailers say of grpc-status.

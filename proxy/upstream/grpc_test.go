@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/testkit"
 	"github.com/outrider-mesh/outrider/internal/testkit/sidecar"
@@ -57,7 +59,6 @@ func TestGRPCRequestsAreCountedByMethod(t *testing.T) {
 		"cluster.c.grpc.shop.v1.Cart.Drop.failure": 1, "cluster.c.grpc.shop.v1.Cart.Drop.success": 0,
 		"cluster.c.grpc.shop.v1.Cart.Only.failure": 1, "cluster.c.grpc.shop.v1.Cart.None.failure": 1,
 		"cluster.c.grpc.other.success": 1,
-		"cluster.c.grpc.success":       3, "cluster.c.grpc.failure": 3, "cluster.c.grpc.total": 6,
 	})
 }
 
@@ -68,7 +69,7 @@ func TestGRPCRequestsThatFailHereAreFailures(t *testing.T) {
 	route.Retry = nil
 	s := start(t, route)
 	call(t, s, "/a.B/C")
-	s.Counts(map[string]uint64{"cluster.c.grpc.a.B.C.failure": 1, "cluster.c.grpc.a.B.C.total": 1, "cluster.c.grpc.failure": 1})
+	s.Counts(map[string]uint64{"cluster.c.grpc.a.B.C.failure": 1, "cluster.c.grpc.a.B.C.total": 1})
 }
 
 func TestAGRPCStatusInAResponseOfTrailersOnlyIsRetried(t *testing.T) {
@@ -107,20 +108,20 @@ func TestGRPCTimeoutLimitsTheRouteIfTheSettingSaysSo(t *testing.T) {
 		setting upstream.GRPCTimeout
 		route   time.Duration
 		field   string
-		status  int
+		status  string
 	}{
-		{"passed on", upstream.PassGRPCTimeout, time.Minute, "50m", 200},
-		{"shorter than the route's", upstream.LimitByGRPCTimeout, time.Minute, "50m", 504},
-		{"the route has none", upstream.LimitByGRPCTimeout, 0, "50m", 504},
-		{"longer than the route's", upstream.LimitByGRPCTimeout, 50 * time.Millisecond, "1H", 504},
-		{"malformed", upstream.LimitByGRPCTimeout, time.Minute, "50", 200},
-		{"zero", upstream.LimitByGRPCTimeout, time.Minute, "0m", 200},
+		{"passed on", upstream.PassGRPCTimeout, time.Minute, "50m", ""},
+		{"shorter than the route's", upstream.LimitByGRPCTimeout, time.Minute, "50m", "4"},
+		{"the route has none", upstream.LimitByGRPCTimeout, 0, "50m", "4"},
+		{"longer than the route's", upstream.LimitByGRPCTimeout, 50 * time.Millisecond, "1H", "14"},
+		{"malformed", upstream.LimitByGRPCTimeout, time.Minute, "50", ""},
+		{"zero", upstream.LimitByGRPCTimeout, time.Minute, "0m", ""},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			seen := make(chan string, 1)
 			addr, _ := serveH2(t, func(w http.ResponseWriter, r *http.Request) {
 				seen <- r.Header.Get("grpc-timeout")
-				if tt.status == 504 {
+				if tt.status != "" {
 					<-r.Context().Done()
 				}
 			})
@@ -129,15 +130,53 @@ func TestGRPCTimeoutLimitsTheRouteIfTheSettingSaysSo(t *testing.T) {
 				s.route.Timeout.Value = tt.route
 				s.route.Retry = nil
 			})
-			if got := call(t, s, "/a.B/C", "grpc-timeout: "+tt.field); got.Status != tt.status && got.Header.Get("grpc-status") == "" {
-				t.Errorf("got %d %q", got.Status, got.Body)
+			if got := call(t, s, "/a.B/C", "grpc-timeout: "+tt.field); got.Status != 200 || got.Header.Get("grpc-status") != tt.status {
+				t.Errorf("got %d %v", got.Status, got.Header)
 			}
 			if got := testkit.Wait(t, "the request", seen); got != tt.field {
 				t.Errorf("passed on %q", got)
 			}
-			if r := s.Records.Next(t); strings.Contains(r.Flags, "UT") != (tt.status == 504) {
+			if r := s.Records.Next(t); strings.Contains(r.Flags, "UT") != (tt.status != "") {
 				t.Errorf("flags %q", r.Flags)
 			}
 		})
+	}
+}
+
+// cancelIt is what a gRPC server does when its copy of the deadline passes.
+func cancelIt(c *h2conn, r *h2request) { c.WriteRSTStream(r.id, http2.ErrCodeCancel) }
+
+// What an app ends once the caller's deadline has passed it has ended because
+// of that.
+func TestAGRPCCallThatEndsAfterItsDeadlineIsToldSo(t *testing.T) {
+	for how, step := range map[string]func(*h2conn, *h2request){"reset": cancelIt, "refused": refuse, "closed": closeIt} {
+		for _, tt := range []struct {
+			timeout, status string
+			calls           int
+		}{
+			{"1n", "4", 1},
+			{"1H", "14", 3},
+			{"nonsense", "14", 3},
+		} {
+			t.Run(how+" after "+tt.timeout, func(t *testing.T) {
+				peer, seen := scripted(t, step)
+				s := startH2(t, peer.Addr, func(r *mesh.Route) { r.Retry = policy(2, mesh.RetryReset) })
+				got := call(t, s, "/a.B/C", "grpc-timeout: "+tt.timeout)
+				if got.Status != 200 || got.Header.Get("grpc-status") != tt.status || len(seen) != tt.calls {
+					t.Errorf("got %d %v after %d requests", got.Status, got.Header, len(seen))
+				}
+				if r := s.Records.Next(t); !strings.HasPrefix(r.Details, "upstream_reset_before_response_started{") {
+					t.Errorf("details %q", r.Details)
+				}
+			})
+		}
+	}
+}
+
+func TestADeadlineOfNoGRPCRequestMeansNothing(t *testing.T) {
+	peer, seen := scripted(t, cancelIt, ok)
+	s := startH2(t, peer.Addr, func(r *mesh.Route) { r.Retry = policy(1, mesh.RetryReset) })
+	if got := s.Get("svc", "/", "grpc-timeout: 1n"); got.Status != 200 || len(seen) != 2 {
+		t.Errorf("got %d after %d requests", got.Status, len(seen))
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/outrider-mesh/outrider/internal/stat"
 )
 
-// The counters of gRPC requests (Envoy: grpc_stats), of a cluster
-// ("cluster.<name>.grpc.") and of each method ("<service>.<method>." behind
-// that).
+// The counters of gRPC requests, of each method
+// ("cluster.<name>.grpc.<service>.<method>."; Envoy: grpc_stats). There are none
+// of the cluster beside them: a sum over all of them would count twice.
 const (
 	grpcSuccess = iota
 	grpcFailure
@@ -26,7 +26,7 @@ var grpcLayout = stat.Layout{Counters: []string{
 }}
 
 // grpcCells are the cells of one method.
-type grpcCells struct{ all, method *stat.Group }
+type grpcCells struct{ *stat.Group }
 
 // count counts a request that is over.
 func (c *grpcCells) count(success bool) {
@@ -34,10 +34,8 @@ func (c *grpcCells) count(success bool) {
 	if success {
 		outcome = grpcSuccess
 	}
-	c.all.Counter(outcome).Inc()
-	c.all.Counter(grpcTotal).Inc()
-	c.method.Counter(outcome).Inc()
-	c.method.Counter(grpcTotal).Inc()
+	c.Counter(outcome).Inc()
+	c.Counter(grpcTotal).Inc()
 }
 
 // grpcStats finds cells by path. The methods of a cluster come with their first
@@ -111,7 +109,7 @@ func flatten(path []byte) string {
 }
 
 func (s *grpcStats) cells(name string) *grpcCells {
-	return &grpcCells{all: s.set.Group(s.prefix, &grpcLayout), method: s.set.Group(s.prefix+name, &grpcLayout)}
+	return &grpcCells{s.set.Group(s.prefix+name, &grpcLayout)}
 }
 
 // splitMethod takes "/package.Service/Method" apart, and takes nothing else:

@@ -373,3 +373,13 @@ func TestNoRequestIsLostWhileConnectionsComeAndGo(t *testing.T) {
 		t.Errorf("%d connections were opened, %d are", total, open)
 	}
 }
+
+func TestBytesOfHTTP2ConnectionsAreCountedWhileTheyLive(t *testing.T) {
+	peer, _ := scripted(t, ok)
+	s := startH2(t, peer.Addr, nil)
+	s.Get("svc", "/")
+	if rx, tx := s.Count("cluster.c.upstream_cx_rx_bytes_total"), s.Count("cluster.c.upstream_cx_tx_bytes_total"); rx == 0 || tx == 0 ||
+		s.Gauge("cluster.c.upstream_cx_active") != 1 {
+		t.Errorf("%d bytes received, %d sent", rx, tx)
+	}
+}

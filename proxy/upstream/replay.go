@@ -31,13 +31,15 @@ type replay struct {
 	read   int64  // of live
 	last   func() // called when the last byte was read, before it is passed on
 
+	ended bool // live was read to its end
+
 	kept   []byte
 	next   int         // what of kept is to be read next
 	broken atomic.Bool // more was read than kept: no replay
 }
 
 func (r *replay) begin(live l7.Body, budget *replayBudget, most int64) {
-	r.live, r.budget, r.most, r.read, r.kept, r.next = live, budget, most, 0, r.kept[:0], 0
+	r.live, r.budget, r.most, r.read, r.ended, r.kept, r.next = live, budget, most, 0, false, r.kept[:0], 0
 	r.broken.Store(most <= 0)
 }
 
@@ -76,6 +78,10 @@ func (r *replay) Length() int64 { return r.live.Length() }
 // Trailer is the live body's.
 func (r *replay) Trailer() *l7.Header { return r.live.Trailer() }
 
+// Ended tells that everything was given out, so that the end of the stream can
+// leave with the last bytes (l7.Ended).
+func (r *replay) Ended() bool { return r.ended && r.next >= len(r.kept) }
+
 // Interrupt and Resume are the live body's.
 func (r *replay) Interrupt() { r.live.Interrupt() }
 
@@ -109,7 +115,8 @@ func (r *replay) again() []byte {
 
 func (r *replay) keep(p []byte, err error) ([]byte, error) {
 	r.read += int64(len(p))
-	if err == io.EOF || r.read == r.live.Length() {
+	if !r.ended && (err == io.EOF || p != nil && (r.read == r.live.Length() || l7.Ended(r.live))) {
+		r.ended = l7.Ended(r.live) || err == io.EOF
 		r.last()
 	}
 	if len(p) == 0 || r.broken.Load() {

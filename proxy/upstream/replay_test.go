@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/http2"
+
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/testkit"
 	"github.com/outrider-mesh/outrider/internal/testkit/sidecar"
@@ -181,5 +183,39 @@ func TestAStreamedBodyLeavesItsConnectionInUse(t *testing.T) {
 	}
 	if app.Conns() != 1 {
 		t.Errorf("%d connections for 100 requests, one after the other", app.Conns())
+	}
+}
+
+// The end of the stream leaves with the last bytes of a body, not behind them,
+// where the body says in time that they are.
+func TestTheEndOfTheStreamLeavesWithTheLastBytes(t *testing.T) {
+	const size = 40 << 10
+	sizes := make(chan int, 100)
+	peer := newH2Peer(t, func(c *h2conn) {
+		c.data = func(f *http2.DataFrame) {
+			sizes <- len(f.Data())
+			if n := uint32(len(f.Data())); n > 0 {
+				c.WriteWindowUpdate(0, n)
+				c.WriteWindowUpdate(f.StreamID, n)
+			}
+			if f.StreamEnded() {
+				sizes <- -1
+				c.reply(f.StreamID, 200, "")
+			}
+		}
+		c.drain()
+	})
+	s := startH2(t, peer.Addr, nil)
+	c := testkit.Dial(t, s.Egress)
+	sendLength(c, strings.Repeat("x", size))
+	if got := c.Receive("POST"); got.Status != 200 {
+		t.Fatalf("got %d", got.Status)
+	}
+	came, last := 0, -1
+	for n := <-sizes; n >= 0; n = <-sizes {
+		came, last = came+n, n
+	}
+	if came != size || last == 0 {
+		t.Errorf("%d bytes came, the last frame had %d", came, last)
 	}
 }

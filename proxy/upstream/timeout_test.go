@@ -109,8 +109,8 @@ func TestTheRouteTimeoutAbortsAResponseUnderWay(t *testing.T) {
 		t.Errorf("got %d %q, %v; want a beginning and an error", got.Status, got.Body, got.Err)
 	}
 	testkit.Wait(t, "the upstream request cancelled", gone)
-	if r := s.Records.Next(t); r.Code != 200 || r.Flags != "UT" {
-		t.Errorf("record %d %q", r.Code, r.Flags)
+	if r := s.Records.Next(t); r.Code != 200 || r.Flags != "UT" || r.Details != "response_timeout" {
+		t.Errorf("record %d %q %q", r.Code, r.Flags, r.Details)
 	}
 	s.Counts(map[string]uint64{"cluster.c.upstream_rq_timeout": 1})
 }
@@ -190,7 +190,7 @@ func TestSilenceEndsAnExchange(t *testing.T) {
 		if got := s.Get("svc", "/"); got.Body != "x" || got.Err == nil {
 			t.Errorf("got %q, %v", got.Body, got.Err)
 		}
-		if r := s.Records.Next(t); r.Flags != "SI" {
+		if r := s.Records.Next(t); r.Flags != "SI" || r.Details != "stream_idle_timeout" {
 			t.Errorf("flags %q", r.Flags)
 		}
 	})

@@ -52,9 +52,9 @@ func (c *Client) Conn() *sock.Conn { return c.recv.conn }
 func (c *Client) Send(r *l7.Outgoing) (wrote bool, err error) {
 	c.recv.next()
 	out := takeOutput()
-	chunked := r.Body != nil && r.Body.Length() < 0
+	chunked := r.Body != nil && (r.Body.Length() < 0 || announcesTrailer(r.Head.Version, &r.Head.Header))
 	if r.Head.Version == l7.HTTP2 {
-		out.b = appendTranslated(out.b, r)
+		out.b = appendTranslated(out.b, r, chunked)
 	} else {
 		out.b = appendRequest(out.b, r.Head, chunked)
 	}

@@ -165,6 +165,9 @@ func (s *Server) frame(resp *l7.Response) frame {
 	switch {
 	case resp.Upgraded, s.head, bodiless(resp.Status, nil):
 		return frameNone
+	case s.version != l7.HTTP10 && announcesTrailer(resp.Version, &resp.Header):
+		resp.Header.Remove(l7.NameContentLength)
+		return frameChunked
 	case resp.Body.Length() >= 0:
 		if resp.Header.Find(l7.NameContentLength) == nil {
 			resp.Header.Add(l7.NameContentLength, contentLength, appendInt(nil, resp.Body.Length()))

@@ -6,7 +6,7 @@ import "github.com/outrider-mesh/outrider/proxy/l7"
 // body ends is said anew, and once: HTTP/2 frames it by itself, and a field that
 // frames a message in HTTP/1 must not come out of one that did not (RFC 9113
 // 8.2.2, 10.3). The codec it came by has checked names and values.
-func appendTranslated(b []byte, r *l7.Outgoing) []byte {
+func appendTranslated(b []byte, r *l7.Outgoing, chunked bool) []byte {
 	req := r.Head
 	b = append(b, req.Method...)
 	b = append(b, ' ')
@@ -31,30 +31,41 @@ func appendTranslated(b []byte, r *l7.Outgoing) []byte {
 			b = appendField(b, f)
 		}
 	}
-	b = appendFraming(b, r, announced)
+	if chunked {
+		b = append(b, "transfer-encoding: chunked\r\n"...)
+	} else {
+		b = appendLength(b, r, announced)
+	}
 	if te {
 		b = append(b, "te: trailers\r\nconnection: te\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }
 
-// appendFraming says how the body ends. One that is empty is said to be where
+// announcesTrailer tells that a message that came by HTTP/2 will have trailer
+// fields behind a body, whether it says how long that is or not. In HTTP/1 a body
+// whose length is given leaves no room for them (RFC 9112 7.1.2): such a message
+// is sent in chunks, and its length is not passed on. Trailers that nothing
+// announces, behind a length, are dropped, as any recipient may (RFC 9110 6.5.1);
+// a message without a length, as all of gRPC are, keeps them.
+func announcesTrailer(came l7.Version, h *l7.Header) bool {
+	return came == l7.HTTP2 && h.Find(l7.NameTrailer) != nil
+}
+
+// appendLength says how long the body is. One that is empty is said to be where
 // the client said so, and where its method has a meaning for content (RFC 9110
 // 8.6).
-func appendFraming(b []byte, r *l7.Outgoing, announced bool) []byte {
+func appendLength(b []byte, r *l7.Outgoing, announced bool) []byte {
 	length := int64(len(r.Whole))
 	if r.Body != nil {
 		length = r.Body.Length()
 	}
-	switch {
-	case length < 0:
-		return append(b, "transfer-encoding: chunked\r\n"...)
-	case length > 0, announced, expectsContent(r.Head.Method):
-		b = append(b, "content-length: "...)
-		b = appendInt(b, length)
-		return append(b, "\r\n"...)
+	if length == 0 && !announced && !expectsContent(r.Head.Method) {
+		return b
 	}
-	return b
+	b = append(b, "content-length: "...)
+	b = appendInt(b, length)
+	return append(b, "\r\n"...)
 }
 
 func expectsContent(method []byte) bool {

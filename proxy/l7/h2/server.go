@@ -186,7 +186,8 @@ func (s *Server) head() *Error {
 		s.mu.Unlock()
 		return errStreamID
 	}
-	if s.going.step == leaving { // RFC 9113 6.8: it was told
+	if s.going.step == leaving { // RFC 9113 6.8: it was told, and what it sent meanwhile is passed over
+		s.resets.add(id)
 		s.mu.Unlock()
 		return nil
 	}
@@ -271,4 +272,6 @@ func (s *Server) goAway(uint32, Code) {}
 func (s *Server) heard() {}
 
 // known (role).
-func (s *Server) known(id uint32) bool { return id%2 == 1 && id <= s.last }
+func (s *Server) known(id uint32) bool {
+	return id%2 == 1 && (id <= s.last || s.going.step == leaving)
+}
