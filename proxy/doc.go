@@ -20,7 +20,9 @@
 //	sweep.go     clients that left cancel what they asked for
 //	record.go    what the access log is told   stats.go   what is counted
 //
-// A connection belongs to one goroutine from accept to close. On HTTP/1 it
+// A connection belongs to one goroutine at a time. One of a crew, whose stack has
+// grown already, finds out where it goes, and dials for TCP; then one of its own,
+// whose stack stays small, serves it to its end. On HTTP/1 that
 // serves one exchange after the other; on HTTP/2 it reads, and each stream is
 // served by a goroutine of a crew. Each exchange loads the routing anew, so that
 // a reload changes the next request and cuts none.

@@ -21,7 +21,7 @@ type Session struct {
 	Idle time.Duration
 	// Splicing moves long streams inside the kernel; nil: none is.
 	Splicing *relay.Splicing
-	// Stats counts what Relay passes on; nil: nobody does.
+	// Stats counts what a stream passes on; nil: nobody does.
 	Stats *Stats
 	// Witness, if there is one, says what was Sniffed.
 	Witness *sniff.Witness
@@ -38,15 +38,9 @@ type Session struct {
 	relay *relay.Relay
 }
 
-// Relay passes bytes both ways until both sides have ended, and closes the
-// stream.
-func (s *Session) Relay(stream *upstream.Stream) {
-	s.Begin(stream).Run()
-	s.Finish(stream)
-}
-
-// Begin is Relay's first part: Run of what it gives is the second, which waits,
-// and takes little stack; Finish is the third.
+// Begin makes a relay between the connection and the stream. Its Run passes bytes
+// both ways until both sides have ended; it may take for ever, on little stack.
+// Then Finish is to be called.
 func (s *Session) Begin(stream *upstream.Stream) *relay.Relay {
 	s.begin(stream.Conn, s.Stats)
 	return s.relay
@@ -58,8 +52,8 @@ func (s *Session) Finish(stream *upstream.Stream) {
 	stream.Close()
 }
 
-// RelayConn is Relay for a connection that belongs to somebody else, who counts
-// it and still has to close it.
+// RelayConn is Begin, Run and Finish for a connection that belongs to somebody
+// else, who counts it and still has to close it.
 func (s *Session) RelayConn(up *sock.Conn) {
 	s.begin(up, nil)
 	s.relay.Run()

@@ -82,7 +82,7 @@ func (h *hand) rest() bool {
 }
 
 // handIdle is how often the crew looks for members that nobody needed.
-const handIdle = 10 * time.Second
+const handIdle = 2 * time.Second
 
 // look ends those that were idle all the time since the last look.
 func (c *Crew) look() {
