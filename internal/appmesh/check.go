@@ -27,6 +27,13 @@ func (c *checker) spec() {
 }
 
 func (c *checker) value(v *value, s *shape, p *path) {
+	switch v.kind {
+	case unknownValue:
+		c.unknownValue(v, p)
+		return
+	case invalid: // a front end has refused it
+		return
+	}
 	if s.loosen != nil {
 		s.loosen(v)
 	}
@@ -191,7 +198,7 @@ func (c *checker) text(v *value, s *shape, p *path) bool {
 // filled reports a template variable that nobody has filled in.
 func (c *checker) filled(v *value, p *path) bool {
 	if unfilled(v.text) {
-		return c.refuse(v, p, "is a template variable that nobody has filled in", "write the value, or run the template through the tool it was made for")
+		return c.refuse(v, p, "is a template variable that nobody has filled in", fillHint(v.text))
 	}
 	return true
 }
@@ -240,12 +247,21 @@ func (c *checker) wrongType(v *value, p *path, want string) bool {
 	case tagged:
 		c.fail(v.at, p, "the tag "+v.text+" cannot be resolved here", "write the value it stands for")
 	case text, number, boolean:
-		return c.refuse(v, p, "must be "+want, "")
+		return c.filled(v, p) && c.refuse(v, p, "must be "+want, "")
 	default:
 		c.fail(v.at, p, "must be "+want+", not "+v.kind.String(), "")
 	}
 	v.kind = invalid
 	return false
+}
+
+// unknownValue reports what no document says, and takes it out of sight. All
+// that have one cause are told of once.
+func (c *checker) unknownValue(v *value, p *path) {
+	c.res.faulty = true
+	c.d.add(finding{feature: feature{v.why.message(), v.why.hint}, owner: c.res, Finding: mesh.Finding{Position: v.at, Severity: mesh.Error,
+		Resource: c.res.String(), Field: p.String(), Value: v.text, Message: v.why.message(), Hint: v.why.hint}})
+	v.kind = invalid
 }
 
 // refuse reports a value and takes it out of sight.

@@ -32,6 +32,7 @@ func readCLI(d *Documents, v *value) {
 			Message: "an empty document", Hint: `a mesh is written as {"meshName": "NAME"}`}})
 		return
 	}
+	d.fill(v)
 	if isRequest(v) {
 		d.request(v, unknownKind)
 		return
@@ -177,19 +178,19 @@ func (d *Documents) requestMembers(v *value) (r request, ok bool) {
 // name checks a resource's name. Only what would break cluster names and ARNs
 // is refused; the rest is as free as the API left it.
 func (d *Documents) name(document *value, m *member) bool {
-	v, problem := m.value, ""
+	v, problem, hint := m.value, "", ""
 	switch {
 	case v.kind != text && v.kind != number && v.kind != boolean:
 		problem = "must be text, not " + v.kind.String()
 	case v.text == "" || len(v.text) > 255:
 		problem = fmt.Sprintf("has %d characters; App Mesh takes 1 to 255", len(v.text))
 	case unfilled(v.text):
-		problem = strconv.Quote(v.text) + " is a template variable that nobody has filled in"
+		problem, hint = strconv.Quote(v.text)+" is a template variable that nobody has filled in", fillHint(v.text)
 	case strings.ContainsAny(v.text, "/ \t\r\n"):
 		problem = strconv.Quote(v.text) + ` must not hold "/" or blanks`
 	}
 	if problem != "" {
-		d.documentError(document, v.at, m.name+" "+problem, "")
+		d.documentError(document, v.at, m.name+" "+problem, hint)
 	}
 	return problem == ""
 }

@@ -102,7 +102,6 @@ func TestCorpusReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, form := range map[string]string{
-		"cloudformation/mesh.yaml": "CloudFormation", "kubernetes/manifest.yaml": "Kubernetes", "kubernetes/manifest.yaml.template": "Kubernetes",
 		"terraform/terraform.tfstate": "Terraform", "terraform/show.json": "Terraform", "terraform/pulumi-export.json": "Pulumi",
 	} {
 		fs := Parse([]Source{deployedPlain(t, file)}).Check()

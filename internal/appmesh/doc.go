@@ -9,6 +9,9 @@
 //	frontend.go    values become resources: kind, names, spec. Each document
 //	cli.go         form is one front end; this build has the API's own form
 //	               (requests and describe output) and names the others
+//	cloudformation*.go, intrinsic*.go
+//	               templates, and the functions in them
+//	kubernetes*.go manifests of the App Mesh controller, both its versions
 //	loosen.go      the guide's looser spellings become the API's
 //	schema*.go     the seven kinds with all their fields and limits
 //	check.go       a spec is held against its schema; what passes is canonical

@@ -27,6 +27,8 @@ type Documents struct {
 	unreadable  []string
 	unreadForms []string
 	suggestions int
+	stacks      stacks
+	manifests   manifests
 }
 
 // An index finds the resources of one mesh by kind and name. Names are
@@ -45,10 +47,13 @@ type index struct {
 	backings map[*resource]*backing
 }
 
-// Checks are what others know of the documents; a nil one is not made.
+// Checks are what others know of the documents; what is nil is not known.
 type Checks struct {
 	// LogFormat tells whether a text is an access-log format of Envoy's.
 	LogFormat func(text string) error
+	// Params are the values of parameters by name, Imports those that other
+	// CloudFormation stacks export.
+	Params, Imports map[string]string
 }
 
 // Parse is Checks.Parse without any.
@@ -62,6 +67,8 @@ func (k Checks) Parse(sources []Source) *Documents {
 		d.sources = append(d.sources, s.Name)
 		d.source(s)
 	}
+	d.readTemplates()
+	d.kubernetes()
 	d.nameMeshes()
 	for _, res := range d.resources {
 		c := checker{d, res}
@@ -138,14 +145,9 @@ func (d *Documents) broken(name string, data []byte, err error) {
 	if errors.As(err, &syntax) {
 		at, msg = syntax.at, syntax.msg
 	}
-	if f, ok := formOf(data); ok {
-		d.documents++
-		d.unreadForm(f, at)
-		return
-	}
 	d.documents++
 	d.unreadable = append(d.unreadable, name)
-	d.add(finding{text: data, Finding: mesh.Finding{Position: at, Severity: mesh.Error, Message: "cannot be read: " + msg}})
+	d.add(finding{text: data, Finding: mesh.Finding{Position: at, Severity: mesh.Error, Message: "cannot be read: " + msg, Hint: templateHint(data)}})
 }
 
 // nameMeshes gives resources without meshName (the CLI takes it as an option

@@ -23,12 +23,13 @@ type finding struct {
 	foreign bool
 	// fileWide findings say what a whole file is.
 	fileWide bool
-	// feature groups not-yet findings: each is reported once.
+	// feature groups findings of one cause: each is reported once in each
+	// severity.
 	feature feature
 }
 
 // A feature is something documents ask for that this build does not do, or
-// does otherwise.
+// does otherwise, or the cause of several values being unknown.
 type feature struct{ message, hint string }
 
 // The features this build does not do yet.
@@ -49,14 +50,19 @@ func (d *Documents) add(f finding) { d.findings = append(d.findings, f) }
 func once(fs []finding) []mesh.Finding {
 	slices.SortStableFunc(fs, func(a, b finding) int { return comparePlaces(a.Finding, b.Finding) })
 	out := make([]mesh.Finding, 0, len(fs))
-	first, count := map[feature]int{}, map[feature]int{}
+	type cause struct {
+		feature  feature
+		severity mesh.Severity
+	}
+	first, count := map[cause]int{}, map[cause]int{}
 	for _, f := range fs {
 		if f.feature == (feature{}) {
 			out = append(out, f.Finding)
 			continue
 		}
-		if count[f.feature]++; count[f.feature] == 1 {
-			first[f.feature] = len(out)
+		what := cause{f.feature, f.Severity}
+		if count[what]++; count[what] == 1 {
+			first[what] = len(out)
 			out = append(out, f.Finding)
 		}
 	}

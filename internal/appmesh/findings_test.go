@@ -103,7 +103,7 @@ func TestFindings(t *testing.T) {
 		{"a tag cannot be resolved", route("match: {prefix: !Ref P}, " + okAction),
 			`error: route "r": match.prefix: the tag !Ref cannot be resolved here | write the value it stands for`},
 		{"a template variable is found", node("serviceDiscovery: {dns: {hostname: $HOST}}"),
-			`error: virtual node "n": serviceDiscovery.dns.hostname "$HOST": is a template variable that nobody has filled in | write the value, or run the template through the tool it was made for`},
+			`error: virtual node "n": serviceDiscovery.dns.hostname "$HOST": is a template variable that nobody has filled in | give it with --param 'HOST=VALUE', write the value, or run the template through the tool it was made for`},
 
 		// Unions.
 		{"a union has one member", node("serviceDiscovery: {dns: {hostname: a}, awsCloudMap: {namespaceName: b, serviceName: c}}"),
@@ -228,8 +228,6 @@ func TestFindings(t *testing.T) {
 		{"broken YAML keeps its line", "a: b\nc: d: e\n", `error: cannot be read: mapping values are not allowed in this context`},
 
 		// Forms that are not read yet.
-		{"CloudFormation is named", "Resources: {N: {Type: 'AWS::AppMesh::VirtualNode', Properties: {}}}", `not-yet: this is CloudFormation; that form is not read yet | ` + exportHint},
-		{"Kubernetes is named", "{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: n}}", `not-yet: this is Kubernetes; that form is not read yet | ` + exportHint},
 		{"Terraform is named", `{"version": 4, "terraform_version": "1.9.8", "resources": []}`, `not-yet: this is Terraform; that form is not read yet | ` + exportHint},
 		{"Pulumi is named", `{"version": 3, "deployment": {"manifest": {}, "resources": []}}`, `not-yet: this is Pulumi; that form is not read yet | ` + exportHint},
 		{"a task definition is not a mesh", `{"family": "f", "containerDefinitions": []}`, "warning: this is an ECS task definition, not a mesh document: ignored | `outrider iptables print --task-definition FILE` reads it"},

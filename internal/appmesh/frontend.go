@@ -1,7 +1,6 @@
 package appmesh
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -17,8 +16,8 @@ type frontEnd struct {
 // that this build does not read are recognised, so that they are refused by
 // name instead of being called broken.
 var frontEnds = [...]frontEnd{
-	{isCloudFormation, unread(form{"CloudFormation"})},
-	{isKubernetes, unread(form{"Kubernetes"})},
+	{isCloudFormation, readCloudFormation},
+	{isKubernetes, readKubernetes},
 	{isTerraform, unread(form{"Terraform"})},
 	{isPulumi, unread(form{"Pulumi"})},
 	{isTaskDefinition, ignoreTaskDefinition},
@@ -101,16 +100,4 @@ func ignoreTaskDefinition(d *Documents, v *value) {
 	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Warning,
 		Message: "this is an ECS task definition, not a mesh document: ignored",
 		Hint:    "`outrider iptables print --task-definition FILE` reads it"}})
-}
-
-// formOf guesses the form of a text that cannot be read, from its words.
-// Templates of Kubernetes manifests are not YAML until they are filled in.
-func formOf(data []byte) (form, bool) {
-	switch {
-	case bytes.Contains(data, []byte("AWS::AppMesh::")):
-		return form{"CloudFormation"}, true
-	case bytes.Contains(data, []byte("appmesh.k8s.aws/")):
-		return form{"Kubernetes"}, true
-	}
-	return form{}, false
 }

@@ -17,6 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 //
 //	# what this shows
 //	# corpus: guide
+//	# params: ProjectName=demo
 //	# resource: mesh/my-mesh/virtualNode/frontend-service
 //	-- nodes.yaml --
 //	...
@@ -45,7 +46,12 @@ func golden(t *testing.T, file string) {
 		want, sources = string(sources[last].Data), sources[:last]
 	}
 	sources = append(corpus(t, setting(head, "corpus")), sources...)
-	d := Parse(sources)
+	params := make(map[string]string)
+	for _, param := range strings.Fields(setting(head, "params")) {
+		name, value, _ := strings.Cut(param, "=")
+		params[name] = value
+	}
+	d := Checks{Params: params}.Parse(sources)
 	var got bytes.Buffer
 	if name := setting(head, "resource"); name == "" {
 		_ = WriteText(&got, d.Check(), d.Documents())

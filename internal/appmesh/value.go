@@ -6,13 +6,16 @@ import "github.com/outrider-mesh/outrider/internal/mesh"
 // absent: all accessors may be called on it.
 type value struct {
 	kind valueKind
-	// text is a scalar as written, without quotes; for tagged, the tag.
+	// text is a scalar as written, without quotes; for tagged, the tag. What
+	// the tag stands before is the only item.
 	text string
 	// num is what an integer (or 1 for true) was parsed to by the check.
 	num     int64
 	members []member
 	items   []*value
 	at      mesh.Position
+	// why a value of kind unknownValue is unknown; its text is the expression.
+	why *mystery
 }
 
 // member is one name of an object. Names may repeat until the check has
@@ -32,16 +35,19 @@ const (
 	text
 	list
 	object
-	// tagged is a YAML value with a tag of its own (!Ref, !Sub): nothing here
-	// can say what it stands for.
+	// tagged is a YAML value with a tag of its own (!Ref, !Sub): only
+	// CloudFormation's front end can say what it stands for.
 	tagged
 	// invalid is what the check has refused: it reads as absent from then on,
 	// so that one fault is one finding.
 	invalid
+	// unknownValue is what no document says: a template's expression that only
+	// AWS, or a parameter that nobody gave, could resolve.
+	unknownValue
 )
 
 func (k valueKind) String() string {
-	return [...]string{"null", "a boolean", "a number", "text", "a list", "an object", "a tagged value", "refused"}[k]
+	return [...]string{"null", "a boolean", "a number", "text", "a list", "an object", "a tagged value", "refused", "unknown"}[k]
 }
 
 // get follows names down from v; nil where one is absent, null or refused.

@@ -102,7 +102,11 @@ func (c *yamlConverter) value(n *yaml.Node, depth int) (*value, error) {
 	tag := n.ShortTag()
 	if !strings.HasPrefix(tag, "!!") {
 		v.kind, v.text = tagged, tag
-		return v, nil
+		plain := *n
+		plain.Tag = ""
+		inner, err := c.value(&plain, depth+1)
+		v.items = []*value{inner}
+		return v, err
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
