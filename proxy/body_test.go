@@ -239,10 +239,44 @@ func TestABodyThatBreaksTheFramingIsAnsweredWith400(t *testing.T) {
 				if r := s.Records.Next(t); r.Flags != "DPE" || r.Code != 400 {
 					t.Errorf("record %d %q", r.Code, r.Flags)
 				}
+				s.Counts(map[string]uint64{"http.egress.downstream_cx_protocol_error": 1})
 				testkit.Eventually(t, "nothing upstream", func() bool { return s.Gauge("cluster.c.upstream_cx_active") == 0 })
 			})
 		}
 	}
+}
+
+// The response is under way already when the request turns out to be broken: it
+// is the client's fault, not the upstream's.
+func TestABodyThatBreaksTheFramingBehindItsResponseIsTheClientsFault(t *testing.T) {
+	app := testkit.NewApp(t, func(c *testkit.Call) {
+		c.Write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+		c.Hang()
+	})
+	s := startApp(t, app)
+	c := testkit.Dial(t, s.Egress)
+	c.Send("POST / HTTP/1.1\r\nhost: svc\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
+	c.ReceiveHead("POST")
+	c.Send("zz\r\n")
+	c.Rest()
+	if r := s.Records.Next(t); r.Flags != "DPE" || r.Code != 200 {
+		t.Errorf("record %d %q", r.Code, r.Flags)
+	}
+	s.Counts(map[string]uint64{"http.egress.downstream_cx_protocol_error": 1, "cluster.c.upstream_rq_rx_reset": 0})
+}
+
+// Who speaks another protocol, and never sends an empty line, is not waited for.
+func TestAnotherProtocolOnAnHTTPPortIsTurnedAwayAtOnce(t *testing.T) {
+	s := startApp(t, testkit.NewApp(t, testkit.Status(200)))
+	for _, said := range []string{"\x00\x01garbage", "\x80", "SSH-2.0-OpenSSH_9\r\n", "EHLO x\r\n", "{\"json\": 1}", "GET / HTTP/1.1 x\r\n"} {
+		c := testkit.Dial(t, s.Egress)
+		c.Send(said)
+		c.Rest()
+		if r := s.Records.Next(t); r.Flags != "DPE" {
+			t.Errorf("%q: record %d %q", said, r.Code, r.Flags)
+		}
+	}
+	s.Counts(map[string]uint64{"http.egress.downstream_cx_protocol_error": 6})
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {

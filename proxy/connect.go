@@ -13,6 +13,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/proxy/l4"
 	"github.com/outrider-mesh/outrider/proxy/l7"
+	"github.com/outrider-mesh/outrider/proxy/relay"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
@@ -39,7 +40,24 @@ func (h *http1) upgrade(e *exchange) (keep bool) {
 	e.Clock = sock.Now()
 	e.BytesReceived, e.BytesSent = e.BytesReceived+s.Received, e.BytesSent+s.Sent
 	h.stats.Gauge(cxUpgradesActive).Dec()
+	h.upgradeEnded(e, s.End)
 	return false
+}
+
+// upgradeEnded says how a tunnel ended, if not by its two FINs.
+func (h *http1) upgradeEnded(e *exchange, end relay.End) {
+	switch end {
+	case relay.Idle:
+		e.Flags.Set(l7.FlagStreamIdleTimeout)
+		e.Details = "stream_idle_timeout"
+		h.stats.Counter(rqIdleTimeout).Inc()
+	case relay.DownstreamBroke:
+		e.left()
+		h.stats.Counter(rqRxReset).Inc()
+	case relay.UpstreamBroke:
+		e.Flags.Set(l7.FlagConnectionTermination)
+		e.Details = "upstream_reset_after_response_started{connection_termination}"
+	}
 }
 
 // connect answers CONNECT to a backend's port. To a TCP backend it relays; to

@@ -121,11 +121,16 @@ func (c *conn) serveHTTPSPort(ch *chain, aws *upstream.Cluster, dst netip.AddrPo
 	c.passOn(&s, stream, err)
 }
 
+// briefly is how long a client may take to say that it wants AWS where the
+// backend that it might want as well cannot be reached.
+const briefly = 250 * time.Millisecond
+
 // awsHelloBefore is awsHello, but does not wait for the client any longer once
-// the stream, which may be nil, has anything to say.
+// the stream has anything to say. With no stream, which is nil then, it waits
+// briefly: who waits for the backend to speak is to hear that it is not there.
 func (c *conn) awsHelloBefore(stream *upstream.Stream) (hello, bool) {
 	if stream == nil {
-		return c.awsHello(sniTimeout)
+		return c.awsHello(briefly)
 	}
 	var spoken, asked atomic.Bool
 	c.sock.WatchRead(&spoken)

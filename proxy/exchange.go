@@ -64,6 +64,7 @@ func (e *exchange) handle(ch *chain) bool {
 		return true
 	}
 	if err := ch.handle(&e.Exchange); err != nil {
+		e.Clock = sock.Now()
 		e.on.stats.Counter(rqRxReset).Inc()
 		return false // the client has left
 	}
@@ -165,6 +166,9 @@ func (e *exchange) finish() {
 		if class := status/100 - 1; class >= 0 && class < 5 {
 			stats.Counter(rq1xx + class).Inc()
 		}
+	}
+	if e.Flags.Has(l7.FlagDownstreamProtocolError) && e.Request.Version != l7.HTTP2 { // there the connection says so
+		stats.Counter(cxProtocolError).Inc()
 	}
 	stats.Histogram(rqTime).Observe(uint64((e.Clock - e.Start) / time.Microsecond))
 	e.log(status)

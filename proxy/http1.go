@@ -163,7 +163,6 @@ func (h *http1) reject(e *exchange, err error) (keep bool) {
 	var bad *h1.Error
 	switch {
 	case errors.As(err, &bad):
-		h.stats.Counter(cxProtocolError).Inc()
 		if bad.Status == 431 {
 			h.stats.Counter(rqTooLarge).Inc()
 		}

@@ -125,17 +125,22 @@ func (h *http2) drain() {
 // reject counts a request that could not be read. The stream has been reset, or
 // the client has left: there is nobody to answer.
 func (h *http2) reject(e *exchange, err error) {
-	e.Request.Version, e.Clock = l7.HTTP2, sock.Now()
+	e.Request.Version = l7.HTTP2
 	h.stats.Counter(rqRxReset).Inc()
 	h.blame(e, err)
 	h.server.Log.Debug("bad request", component("http"), "peer", h.sock.Remote(), "error", err)
 }
 
-// blame says why a stream ended before its response did: the client reset it,
-// broke the protocol, or has gone.
+// blame says why, and when, a stream ended before its response did: the client
+// reset it, broke the protocol, or has gone; or we had no memory for its body.
 func (h *http2) blame(e *exchange, err error) {
+	e.Clock = sock.Now()
 	var bad *h2.Error
 	switch {
+	case errors.Is(err, h2.ErrMemory):
+		e.Flags = l7.Flags{}
+		e.Flags.Set(l7.FlagUpstreamOverflow)
+		e.Details = h2.ErrMemory.(*h2.Error).Details
 	case !errors.As(err, &bad):
 		e.Flags.Set(l7.FlagDownstreamTermination)
 		e.Details = "downstream_remote_disconnect"

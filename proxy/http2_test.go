@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/testkit"
 	"github.com/outrider-mesh/outrider/internal/testkit/sidecar"
 )
@@ -81,6 +83,53 @@ func TestTheFirstBytesDecideTheCodec(t *testing.T) {
 			t.Errorf("got %d, close %v", got.Status, got.Close)
 		}
 	})
+}
+
+// An exchange that is cut short has lasted until it was cut.
+func TestAnExchangeThatIsCutHasADuration(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		cut   func(*framer, uint32)
+		flags string
+	}{
+		{"a stream by its client", func(f *framer, id uint32) { f.WriteRSTStream(id, http2.ErrCodeCancel) }, "DC"},
+		{"a connection by its client", func(f *framer, _ uint32) { f.conn.Close() }, "DC"},
+		{"a stream by a breach", func(f *framer, id uint32) { f.WriteWindowUpdate(id, 0) }, "DPE"},
+		{"a connection by a breach", func(f *framer, _ uint32) { f.WriteWindowUpdate(0, 0) }, "DPE"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			app, arrived, _ := gated(t)
+			s := startApp(t, app)
+			f := newFramer(t, s.Egress)
+			id := f.get("/")
+			testkit.Wait(t, "the request", arrived)
+			lasted := spend()
+			tt.cut(f, id)
+			if r := s.Records.Next(t); r.Flags != tt.flags || r.Duration < lasted {
+				t.Errorf("flags %q after %v, it lasted %v at least", r.Flags, r.Duration, lasted)
+			}
+		})
+	}
+	t.Run("HTTP/1", func(t *testing.T) {
+		app, arrived, _ := gated(t)
+		s := startApp(t, app)
+		c := testkit.Dial(t, s.Egress)
+		c.Request("GET", "svc", "/", "")
+		testkit.Wait(t, "the request", arrived)
+		lasted := spend()
+		c.Close()
+		if r := s.Records.Next(t); r.Flags != "DC" || r.Duration < lasted {
+			t.Errorf("flags %q after %v, it lasted %v at least", r.Flags, r.Duration, lasted)
+		}
+	})
+}
+
+// spend lets a moment pass that no coarse clock misses.
+func spend() (passed time.Duration) {
+	for start := sock.Now(); passed < 3*time.Millisecond; passed = sock.Now() - start {
+		runtime.Gosched()
+	}
+	return passed
 }
 
 func TestTheIngressPortServesHTTP2(t *testing.T) {

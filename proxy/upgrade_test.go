@@ -76,6 +76,35 @@ func TestATunnelHasTheIdleTimeoutOfItsRoute(t *testing.T) {
 	if n := s.Gauge("http.egress.downstream_cx_upgrades_active"); n != 0 {
 		testkit.Eventually(t, "the tunnel ended", func() bool { return s.Gauge("http.egress.downstream_cx_upgrades_active") == 0 })
 	}
+	if r := s.Records.Next(t); r.Code != 101 || r.Flags != "SI" {
+		t.Errorf("record %d %q", r.Code, r.Flags)
+	}
+	s.Counts(map[string]uint64{"http.egress.downstream_rq_idle_timeout": 1})
+}
+
+func TestATunnelThatIsResetSaysByWhom(t *testing.T) {
+	for flags, end := range map[string]func(c *testkit.Client, app *testkit.Call){
+		"UC": func(_ *testkit.Client, app *testkit.Call) { app.Reset() },
+		"DC": func(c *testkit.Client, _ *testkit.Call) { c.Reset() },
+	} {
+		calls := make(chan *testkit.Call, 1)
+		ended := make(chan struct{})
+		app := testkit.NewApp(t, func(c *testkit.Call) {
+			c.Write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+			calls <- c
+			<-ended
+		})
+		s := startApp(t, app)
+		c := testkit.Dial(t, s.Egress)
+		c.Send(upgrade)
+		c.Receive("GET")
+		end(c, <-calls)
+		r := s.Records.Next(t)
+		close(ended)
+		if r.Code != 101 || r.Flags != flags {
+			t.Errorf("record %d %q, want %q", r.Code, r.Flags, flags)
+		}
+	}
 }
 
 func TestAnUpgradeThatIsNotWantedIsAnOrdinaryExchange(t *testing.T) {

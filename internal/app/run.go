@@ -113,7 +113,7 @@ func (d *documents) read() (*mesh.Snapshot, []mesh.Finding, error) {
 		}
 		sources = append(sources, source)
 	}
-	docs := checks.Parse(sources)
+	docs := checksWith(d.cfg.Documents.Params.V, d.cfg.Documents.Imports.V).Parse(sources)
 	d.count = docs.Documents()
 	snap, found := docs.Compile(d.cfg.Resource.Name.V, appmesh.Options{AppHost: d.cfg.Listen.App.V})
 	return snap, append(findings, found...), nil

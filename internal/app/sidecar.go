@@ -77,6 +77,7 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 		StreamBudget: budget,
 
 		MaxRequestsPerConnection: cfg.Upstream.MaxRequestsPerConnection.V,
+		MaxUnfinishedUploads:     cfg.Upstream.MaxUnfinishedUploads.V,
 		GRPCTimeout:              grpcTimeout(cfg.Upstream.GRPCTimeout.V),
 
 		Log: log.Logger("upstream"),

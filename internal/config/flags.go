@@ -14,9 +14,12 @@ type setting struct {
 	// arg names the value in the help; empty for a boolean.
 	arg  string
 	help string
-	// repeat joins the values of a flag given several times.
-	repeat bool
-	set    func(p *parser, text, from string) error
+	// join stands between the values of a flag given several times; empty lets
+	// the last count.
+	join string
+	// private keeps the text out of complaints about it.
+	private bool
+	set     func(p *parser, text, from string) error
 }
 
 // variable is the setting's own environment variable.
@@ -37,9 +40,15 @@ const adminFlag = "admin-addr"
 var settings = slices.Concat(generalSettings, http2Settings)
 
 var generalSettings = []setting{
-	{flag: "mesh", arg: "PATHS", repeat: true,
+	{flag: "mesh", arg: "PATHS", join: ",",
 		help: "App Mesh documents: files, directories, globs; repeat or separate by commas (/etc/outrider/mesh)",
 		set:  into(func(r *Run) *Value[[]string] { return &r.Documents.Paths }, list)},
+	{flag: "param", arg: "NAME=VALUE", join: "\n", private: true,
+		help: "a parameter of CloudFormation templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE; repeat, in the variable one per line",
+		set:  into(func(r *Run) *Value[map[string]string] { return &r.Documents.Params }, assignments)},
+	{flag: "import", arg: "NAME=VALUE", join: "\n", private: true,
+		help: "what another CloudFormation stack exports, for ImportValue; repeat, in the variable one per line",
+		set:  into(func(r *Run) *Value[map[string]string] { return &r.Documents.Imports }, assignments)},
 	{flag: "node", arg: "RESOURCE",
 		help: "what to stand for: mesh/MESH/virtualNode/NODE, or its ARN (APPMESH_RESOURCE_ARN)",
 		set:  func(p *parser, text, from string) error { return p.setResource(text, from) }},

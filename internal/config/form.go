@@ -98,6 +98,37 @@ func list(s string) ([]string, error) {
 	return parts, nil
 }
 
+// assignments takes NAME=VALUE, several of them one per line. Blanks around a
+// name do not count, those of a value do; a value may be empty. Of one name
+// given twice the last counts.
+func assignments(s string) (map[string]string, error) {
+	given := make(map[string]string)
+	for line := range strings.SplitSeq(s, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, err := Assignment(line)
+		if err != nil {
+			return nil, err
+		}
+		given[name] = value
+	}
+	if len(given) == 0 {
+		return nil, errors.New("empty")
+	}
+	return given, nil
+}
+
+// Assignment splits NAME=VALUE. The name is what stands before the first "=".
+func Assignment(s string) (name, value string, err error) {
+	name, value, ok := strings.Cut(s, "=")
+	if name = strings.TrimSpace(name); !ok || name == "" {
+		return "", "", errors.New("not NAME=VALUE")
+	}
+	return name, value, nil
+}
+
 func oneOf(words ...string) func(string) (string, error) {
 	return func(s string) (string, error) {
 		for _, word := range words {

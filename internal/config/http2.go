@@ -46,7 +46,10 @@ type HTTP2Floods struct {
 type Upstream struct {
 	// MaxRequestsPerConnection retires a connection after so many; 0: never.
 	MaxRequestsPerConnection Value[uint32]
-	GRPCTimeout              Value[GRPCTimeout]
+	// MaxUnfinishedUploads is for each cluster: requests under way whose body has
+	// not come as a whole; 0: no bound.
+	MaxUnfinishedUploads Value[uint32]
+	GRPCTimeout          Value[GRPCTimeout]
 }
 
 // GRPCTimeout is what a request's grpc-timeout does.
@@ -127,6 +130,9 @@ var http2Settings = []setting{
 	{flag: "max-requests-per-connection", arg: "N",
 		help: "requests after which a connection to an endpoint is retired; 0: never (0)",
 		set:  into(func(r *Run) *Value[uint32] { return &r.Upstream.MaxRequestsPerConnection }, count(0, math.MaxInt32))},
+	{flag: "max-unfinished-uploads", arg: "N",
+		help: "requests to a cluster whose body is still coming, gRPC calls with an open request side too; 0: no bound (4096)",
+		set:  into(func(r *Run) *Value[uint32] { return &r.Upstream.MaxUnfinishedUploads }, count(0, math.MaxInt32))},
 	{flag: "grpc-timeout", arg: "WORD",
 		help: "pass a request's grpc-timeout on, or let it limit the route's timeout too: pass or limit (pass)",
 		set:  into(func(r *Run) *Value[GRPCTimeout] { return &r.Upstream.GRPCTimeout }, parseGRPCTimeout)},

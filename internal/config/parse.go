@@ -91,15 +91,15 @@ func variables(environ []string) map[string]string {
 }
 
 // readFlags gives the text of every flag by name; several of one flag are
-// joined by commas where the flag may be repeated, else the last counts.
+// joined where the flag may be repeated, else the last counts.
 func readFlags(args []string) (map[string]string, error) {
 	given := make(map[string]string)
 	set := flag.NewFlagSet("outrider run", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, s := range settings {
 		take := func(text string) error {
-			if before, ok := given[s.flag]; ok && s.repeat {
-				text = before + "," + text
+			if before, ok := given[s.flag]; ok && s.join != "" {
+				text = before + s.join + text
 			}
 			given[s.flag] = text
 			return nil
@@ -173,7 +173,10 @@ func (p *parser) readSetting(s setting, given map[string]string) {
 }
 
 func (p *parser) set(s setting, text, from string) {
-	if err := s.set(p, text, from); err != nil {
+	switch err := s.set(p, text, from); {
+	case err != nil && s.private:
+		p.problem("%s: %v", from, err)
+	case err != nil:
 		p.problem("%s %q: %v", from, text, err)
 	}
 }

@@ -42,6 +42,7 @@ http2-max-inbound-window-update-frames-per-data-frame-sent=10 (default)
 http2-premature-reset-total-stream-count=500 (default)
 http2-premature-reset-min-stream-lifetime=1s (default)
 max-requests-per-connection=0 (default)
+max-unfinished-uploads=4096 (default)
 grpc-timeout=pass (default)`
 	if got := strings.Join(run.Summary(), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -142,6 +143,8 @@ func TestFlags(t *testing.T) {
 		{"--http2-stream-buffer-budget=-1", "error: not a number of bytes"},
 		{"--max-requests-per-connection=1000", "max-requests-per-connection=1000"},
 		{"--max-requests-per-connection=-1", "error: not a whole number from 0"},
+		{"--max-unfinished-uploads=0", "max-unfinished-uploads=0 (--max-unfinished-uploads)"},
+		{"--max-unfinished-uploads=-1", "error: not a whole number from 0"},
 		{"--grpc-timeout=limit", "grpc-timeout=limit (--grpc-timeout)"},
 		{"--grpc-timeout=obey", "error: --grpc-timeout \"obey\": not one of pass, limit"},
 		{"--drain-tme=1s", "error: no such flag --drain-tme: did you mean --drain-time?"},
@@ -254,5 +257,32 @@ func TestInlineDocuments(t *testing.T) {
 	run, _, err = ParseRun([]string{"--node=mesh/m/virtualNode/n", "--mesh=a"}, []string{"OUTRIDER_MESH_INLINE=password: x"})
 	if err != nil || len(run.Documents.Paths.V) != 1 || strings.Contains(strings.Join(run.Summary(), ""), "password") {
 		t.Errorf("both are read, the text is not shown: %v %v", err, run.Summary())
+	}
+}
+
+// TestParams: values may hold commas and "=", and are in no log and no
+// complaint.
+func TestParams(t *testing.T) {
+	run, _, err := ParseRun([]string{"--node=mesh/m/virtualNode/n", "--param", "Zones=a,b=c", "--param= AWS::Region =eu-west-1", "--param", "Empty="},
+		[]string{"OUTRIDER_PARAM=Zones=z", "OUTRIDER_IMPORT=one:Mesh=m\ntwo=x y \n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := run.Documents
+	if p := docs.Params.V; len(p) != 3 || p["Zones"] != "a,b=c" || p["AWS::Region"] != "eu-west-1" || p["Empty"] != "" {
+		t.Errorf("params %q", p)
+	}
+	if p := docs.Imports.V; len(p) != 2 || p["one:Mesh"] != "m" || p["two"] != "x y " {
+		t.Errorf("imports %q", p)
+	}
+	summary := strings.Join(run.Summary(), "\n")
+	if !strings.Contains(summary, "param=AWS::Region,Empty,Zones (--param)\nimport=one:Mesh,two (OUTRIDER_IMPORT)\n") || strings.Contains(summary, "a,b=c") {
+		t.Errorf("summary\n%s", summary)
+	}
+	for _, bad := range []string{"secret", "=secret", " =secret"} {
+		_, _, err := ParseRun([]string{"--node=mesh/m/virtualNode/n", "--param", bad}, nil)
+		if err == nil || err.Error() != "--param: not NAME=VALUE" {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }

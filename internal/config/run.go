@@ -41,6 +41,9 @@ type Documents struct {
 	// appmesh.ReadInline); empty when unset. It may hold what must not be
 	// logged.
 	Inline Value[string]
+	// Params are values of template parameters, Imports those of exports of
+	// other stacks, by name. They may hold what must not be logged.
+	Params, Imports Value[map[string]string]
 	// Endpoints is the file of static endpoints (tests, laptops); empty for none.
 	Endpoints Value[string]
 }
@@ -164,9 +167,13 @@ func defaults() *Run {
 			EmptyKeep:   byDefault(60 * time.Second),
 			LiveTimeout: byDefault(5 * time.Second),
 		},
-		HTTP2:    defaultHTTP2(),
-		Upstream: Upstream{MaxRequestsPerConnection: byDefault[uint32](0), GRPCTimeout: byDefault(PassGRPCTimeout)},
-		Runtime:  Runtime{Procs: byDefault(0)},
+		HTTP2: defaultHTTP2(),
+		Upstream: Upstream{
+			MaxRequestsPerConnection: byDefault[uint32](0),
+			MaxUnfinishedUploads:     byDefault[uint32](4096),
+			GRPCTimeout:              byDefault(PassGRPCTimeout),
+		},
+		Runtime: Runtime{Procs: byDefault(0)},
 	}
 }
 

@@ -2,16 +2,21 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Summary gives one line "name=value (source)" for every setting that is in
-// force, named as its flag. Documents given inline appear as a size only.
+// force, named as its flag. Documents given inline appear as a size only,
+// parameters and imports by name.
 func (r *Run) Summary() []string {
 	var s summary
 	add(&s, "mesh", r.Documents.Paths, func(v []string) string { return strings.Join(v, ",") })
 	add(&s, "mesh-inline", r.Documents.Inline, func(v string) string { return fmt.Sprintf("%d bytes", len(v)) })
+	add(&s, "param", r.Documents.Params, nameList)
+	add(&s, "import", r.Documents.Imports, nameList)
 	add(&s, "endpoints", r.Documents.Endpoints, plain)
 	add(&s, "node", r.Resource.Name, plain)
 	add(&s, "node-cluster", r.Resource.Cluster, plain)
@@ -36,6 +41,7 @@ func (r *Run) Summary() []string {
 	add(&s, "live-timeout", r.DNS.LiveTimeout, plain)
 	r.HTTP2.summary(&s)
 	add(&s, "max-requests-per-connection", r.Upstream.MaxRequestsPerConnection, plain)
+	add(&s, "max-unfinished-uploads", r.Upstream.MaxUnfinishedUploads, plain)
 	add(&s, "grpc-timeout", r.Upstream.GRPCTimeout, plain)
 	if r.Runtime.Procs.V > 0 {
 		add(&s, "concurrency", r.Runtime.Procs, plain)
@@ -50,6 +56,11 @@ func add[T any](s *summary, name string, v Value[T], show func(T) string) {
 	if v.From != "" {
 		*s = append(*s, name+"="+show(v.V)+" ("+v.From+")")
 	}
+}
+
+// nameList leaves values out.
+func nameList(v map[string]string) string {
+	return strings.Join(slices.Sorted(maps.Keys(v)), ",")
 }
 
 func plain[T any](v T) string { return fmt.Sprint(v) }

@@ -109,6 +109,12 @@ func (c *Client) ReceiveHead(method string) *http.Response {
 	return resp
 }
 
+// Reset closes the connection by an RST.
+func (c *Client) Reset() {
+	c.SetLinger(0)
+	c.Close()
+}
+
 // Rest reads until the peer closes, and gives what came and how it ended: nil
 // for a FIN.
 func (c *Client) Rest() (string, error) {

@@ -139,7 +139,7 @@ func (ex *Exchange) End(complete bool) {
 
 // Reset makes the exchange ready for the next request; memory is kept.
 func (ex *Exchange) Reset() {
-	ex.Request = Request{Header: ex.Request.Header}
+	ex.Request = Request{Header: ex.Request.Header, Version: HTTP11}
 	ex.Request.Header.Reset()
 	ex.Response = Response{Header: ex.Response.Header}
 	ex.Response.Header.Reset()

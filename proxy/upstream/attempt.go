@@ -226,7 +226,6 @@ func (f *forwarding) judge(err error, wrote bool) outcome {
 		o.reset = f.whichTimeout()
 	default:
 		o.reset = resetBy(err)
-		o.left = o.reset == refusedStream && f.stream.left()
 	}
 	return o
 }
@@ -262,9 +261,11 @@ func (f *forwarding) failed(o outcome) {
 	case refusedStream, remoteReset:
 		stats.Counter(rqRxReset).Inc()
 	case protocolBroken:
-		stats.Counter(cxProtocolError).Inc()
+		if !f.multiplexed { // there the connection says so: muxConn.Run
+			stats.Counter(cxProtocolError).Inc()
+		}
 		stats.Counter(rqRxReset).Inc()
-	case clientGone, idledOut:
+	case clientGone, idledOut, localReset, overflowed:
 		stats.Counter(rqTxReset).Inc()
 	}
 }

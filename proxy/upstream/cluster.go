@@ -20,6 +20,7 @@ type Cluster struct {
 	stats   *stat.Group
 	breaker resilience.CircuitBreaker
 	budget  *resilience.RetryBudget
+	uploads resilience.Limit // requests whose body has not come as a whole
 
 	spec    atomic.Pointer[mesh.Cluster]
 	members atomic.Pointer[Membership]

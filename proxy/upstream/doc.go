@@ -5,6 +5,7 @@
 //	attempt.go    one attempt: endpoint, connection, request, response head
 //	retry.go      may we, should we again?
 //	replay.go     a request's body, kept while it may be needed again
+//	upload.go    a bound on bodies that are still coming
 //	failure.go    how an attempt failed, and what the client is told
 //	leg.go        one request under way, on a connection or on a stream
 //	pool.go       an endpoint's HTTP/1.1 connections: LIFO, limits, who waits

@@ -28,12 +28,13 @@ const (
 	timedOut                      // the route's timeout
 	tryTimedOut                   // the per-try timeout
 	idledOut                      // silence for the idle timeout
-	overflowed                    // a limit of the cluster
+	overflowed                    // a limit of the cluster, or of the process's memory
 	noEndpoint                    // nobody to ask
 	clientGone                    // the downstream peer left
 	clientBroke                   // its request's body broke off
 	downstreamFailed              // its connection could not be written to
 	tooLarge                      // the body outgrew what is kept while a retry was due
+	localReset                    // we reset the stream: its response's head is over our limits
 )
 
 // resetText is Envoy's text of the reason, and its form in the details.
@@ -46,6 +47,7 @@ var resetTexts = [...]struct{ reason, details string }{
 	refusedStream:   {"remote refused stream reset", "remote_refused_stream_reset"},
 	tryTimedOut:     {"local reset", "local_reset"},
 	overflowed:      {"overflow", "overflow"},
+	localReset:      {"local reset", "local_reset"},
 }
 
 var resetFlags = [...]l7.Flag{
@@ -59,6 +61,7 @@ var resetFlags = [...]l7.Flag{
 	tryTimedOut:     l7.FlagRequestTimeout,
 	idledOut:        l7.FlagStreamIdleTimeout,
 	overflowed:      l7.FlagUpstreamOverflow,
+	localReset:      l7.FlagLocalReset,
 	noEndpoint:      l7.FlagNoHealthyUpstream,
 	clientGone:      l7.FlagDownstreamTermination,
 }
@@ -70,8 +73,6 @@ type outcome struct {
 	// wrote tells that part of the request may have reached the peer; reused
 	// that its connection had carried another one before.
 	wrote, reused bool
-	// left tells that a refused stream's connection takes no others either.
-	left bool
 }
 
 // describe is the outcome in a word or two, for the log.
@@ -132,6 +133,9 @@ func brokenBody(err error) *l7.Failure {
 	var bad *h1.Error
 	var breach *h2.Error
 	switch {
+	case errors.Is(err, h2.ErrMemory):
+		// As below, but the client has broken nothing.
+		return &l7.Failure{Flag: l7.FlagUpstreamOverflow, Details: h2.ErrMemory.(*h2.Error).Details, Close: true, Cause: err}
 	case errors.As(err, &breach) && !breach.Remote && breach.Code != h2.Cancel:
 		// The stream has been reset already: there is nobody to answer.
 		return &l7.Failure{Flag: l7.FlagDownstreamProtocolError, Details: breach.Details, Close: true, Cause: err}
@@ -179,6 +183,10 @@ func connectReset(err error) reset {
 }
 
 // resetBy tells what an error of the upstream connection means.
+//
+// A response's head over our limits (100 fields, 60 KiB) is a breach in HTTP/1,
+// 502 UPE; in HTTP/2 it is ours to reset the stream, 503 (Envoy 2.7), and what we
+// reset is LR (Envoy 3.9).
 func resetBy(err error) reset {
 	var bad *h1.Error
 	var breach *h2.Error
@@ -187,12 +195,22 @@ func resetBy(err error) reset {
 		return protocolBroken
 	case errors.Is(err, h2.ErrRefused):
 		return refusedStream
+	case errors.Is(err, h2.ErrMemory):
+		return overflowed
+	case errors.As(err, &breach) && overLimits(breach):
+		return localReset
 	case errors.As(err, &breach) && !breach.Remote:
 		return protocolBroken
 	case errors.As(err, &breach) && !breach.Conn:
 		return remoteReset
 	}
 	return terminated
+}
+
+// overLimits tells that a response's head, or its trailers, were larger than we
+// take: of a stream, or so much that the connection was ended.
+func overLimits(e *h2.Error) bool {
+	return !e.Remote && e.Code == h2.EnhanceYourCalm && (!e.Conn || e.Details == "http2.header_overflow")
 }
 
 // isTimeout tells that a deadline of ours has passed.

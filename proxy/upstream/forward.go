@@ -84,8 +84,10 @@ type forwarding struct {
 	backoff    resilience.Backoff
 	retries    int
 	retried    bool
-	gaveUp     bool // a retry was wanted and not to be had
+	uploading  atomic.Bool // it holds a place among the cluster's uploads
+	gaveUp     bool        // a retry was wanted and not to be had
 	staleOnce  bool
+	refusals   int           // times it was sent again that it was not processed
 	timeoutAt  int           // the field x-envoy-expected-rq-timeout-ms, or -1
 	timeout    time.Duration // for the whole response; 0 is none
 	grpc       *grpcCells    // nil: no gRPC
@@ -103,7 +105,7 @@ var forwardings = sync.Pool{New: func() any {
 
 func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) {
 	f.cluster, f.ex, f.route, f.fixed = c, ex, route, fixed
-	f.retries, f.retried, f.gaveUp, f.staleOnce, f.timeoutAt = 0, false, false, false, -1
+	f.retries, f.retried, f.gaveUp, f.staleOnce, f.refusals, f.timeoutAt = 0, false, false, false, 0, -1
 	f.backoff = resilience.Backoff{}
 	if p := route.Retry; p != nil {
 		f.backoff = resilience.Backoff{Base: p.BackoffBase, Max: p.BackoffMax}
@@ -129,7 +131,7 @@ func (f *forwarding) begin(c *Cluster, ex *l7.Exchange, route *mesh.Route, fixed
 	}
 	f.requestEnd.Store(0)
 	most := int64(0)
-	if route.Retry != nil {
+	if route.Retry != nil || f.multiplexed { // its peer may refuse the stream
 		most = c.manager.settings.ReplayMost
 	}
 	l7.SetIdle(ex.Request.Body, route.Idle.Value)
@@ -150,6 +152,9 @@ func dropUpgrade(req *l7.Request) {
 
 // run makes attempts until one is to be passed on.
 func (f *forwarding) run() error {
+	if f.live && !f.beginUpload() {
+		return f.conclude(outcome{reset: overflowed})
+	}
 	if f.live && f.ex.Request.Continue != nil {
 		if err := f.ex.Request.Continue(); err != nil {
 			return outcome{reset: downstreamFailed, err: err}.failure(false)
@@ -168,10 +173,10 @@ func (f *forwarding) run() error {
 // gives the outcome to conclude with.
 func (f *forwarding) again(o outcome) (outcome, bool) {
 	policy := f.route.Retry
-	stale := !f.staleOnce && missed(o, f.ex)
+	beside := f.beside(o)
 	wanted := policy != nil && retriable(policy, o, f.ex) &&
 		(policy.Explicit || f.cluster.manager.settings.RetryUnsafe || safe(o, f.ex))
-	if !stale && !wanted || f.ex.Informed || f.overdue() || f.callerOverdue() {
+	if !beside && !wanted || f.ex.Informed || f.overdue() || f.callerOverdue() {
 		return o, false
 	}
 	f.gaveUp = true
@@ -180,8 +185,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 	case f.live && f.replay.broken.Load():
 		stats.Counter(retryAbandoned).Inc()
 		return o, false
-	case stale:
-		f.staleOnce = true
+	case beside:
 		stats.Counter(rqStaleReplay).Inc()
 	case f.retries >= policy.MaxRetries:
 		stats.Counter(rqRetryLimitExceeded).Inc()
@@ -193,7 +197,7 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 		return o, false
 	}
 	if f.debug() {
-		f.log("retry", "after", o.describe(f.ex), "stale connection", stale, "retries", f.retries)
+		f.log("retry", "after", o.describe(f.ex), "beside the policy", beside, "retries", f.retries)
 	}
 	f.gaveUp = false
 	f.giveBack(o)
@@ -202,7 +206,14 @@ func (f *forwarding) again(o outcome) (outcome, bool) {
 		stats.Counter(retryAbandoned).Inc()
 		return outcome{reset: tooLarge}, false
 	}
-	if !stale {
+	switch {
+	case beside && o.reset != refusedStream:
+		f.staleOnce = true
+	case beside:
+		if f.refusals++; f.refusals > 1 {
+			f.sleep(f.backoff.Next(f.cluster.manager.draw()))
+		}
+	default:
 		f.retries++
 		f.retried = true
 		stats.Counter(rqRetry).Inc()
@@ -235,6 +246,9 @@ func (f *forwarding) conclude(o outcome) error {
 			stats.Counter(rqRetrySuccess).Inc()
 		}
 		f.body = ex.Response.Body
+		if f.live {
+			f.replay.enough()
+		}
 		if f.grpc != nil {
 			f.grpcHead = grpcStatusOf(&ex.Response.Header)
 		}
@@ -317,6 +331,7 @@ func earlier(a, b time.Duration) time.Duration {
 // read the last byte and before it sends it: the timers begin, and no answer to
 // the whole request can be here yet.
 func (f *forwarding) requestEnded() {
+	f.endUpload()
 	now := sock.Now()
 	if !f.requestEnd.CompareAndSwap(0, int64(now)) {
 		return // the body is being sent again: send has set the timers
@@ -408,6 +423,8 @@ func (f *forwarding) End(complete bool) {
 		f.ex.Details = "response_timeout"
 		stats.Counter(rqTimeout).Inc()
 		f.endpoint.Cells.RqTimeout.Inc()
+	case !f.ex.Response.Upgraded && f.leg.BodyBroke():
+		f.requestBroke()
 	case !f.ex.Response.Upgraded:
 		f.brokeOff()
 	}
@@ -417,6 +434,17 @@ func (f *forwarding) End(complete bool) {
 	}
 	stats.Histogram(rqTime).Observe(micros(f.ex.Clock - end))
 	f.finish(complete)
+}
+
+// requestBroke says that it was the client's request that broke off, while its
+// response was already passed on.
+func (f *forwarding) requestBroke() {
+	f.drop(false) // nobody else reads the body any more
+	_, err := f.ex.Request.Body.Buffered()
+	failure := brokenBody(err)
+	f.ex.Flags.Set(failure.Flag)
+	f.ex.Details = failure.Details
+	f.cluster.stats.Counter(rqCancelled).Inc()
 }
 
 // brokeOff counts a response whose body the upstream did not bring to its end,
@@ -438,6 +466,7 @@ func (f *forwarding) finish(complete bool) {
 	f.drop(complete)
 	f.permit.Release()
 	if f.live {
+		f.endUpload()
 		f.replay.end()
 	}
 	f.cluster.stats.Gauge(rqActive).Dec()

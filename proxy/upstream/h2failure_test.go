@@ -47,7 +47,6 @@ func TestWhatAnHTTP2UpstreamDoesWrongIsTold(t *testing.T) {
 		reason string
 		flags  string
 	}{
-		{"the stream is refused", refuse, 503, "remote refused stream reset", "UR"},
 		{"the stream is reset", resetIt, 503, "remote reset", "UR"},
 		{"the connection is closed", closeIt, 503, "connection termination", "UC"},
 		{"data before the head", dataFirst, 502, "protocol error", "UPE"},
@@ -80,9 +79,6 @@ func TestHTTP2ResetsAreRetriedByTheirEvents(t *testing.T) {
 		event   string
 		retried bool
 	}{
-		{"refused under stream-error", refuse, "stream-error", true},
-		{"refused under server-error, which includes reset", refuse, "server-error", true},
-		{"refused under connection-error", refuse, "connection-error", false},
 		{"reset under stream-error", resetIt, "stream-error", false},
 		{"reset under gateway-error", resetIt, "gateway-error", true},
 		{"closed under gateway-error", closeIt, "gateway-error", true},
@@ -272,7 +268,7 @@ func TestABodyThatIsComingIsReplayedToAnotherStream(t *testing.T) {
 	s := startH2(t, peer.Addr, fast)
 	c := testkit.Dial(t, s.Egress)
 	c.Send("POST / HTTP/1.1\r\nhost: svc\r\ncontent-length: 10\r\n\r\nfirst")
-	testkit.Eventually(t, "the first attempt is over", func() bool { return s.Count("cluster.c.upstream_rq_retry") == 1 })
+	testkit.Eventually(t, "the first attempt is over", func() bool { return s.Count("cluster.c.upstream_rq_stale_replay") == 1 })
 	c.Send(" last")
 	if got := c.Receive("POST"); got.Body != "second" {
 		t.Errorf("got %d %q", got.Status, got.Body)

@@ -79,6 +79,13 @@ type h2peer struct {
 // when it returns.
 func newH2Peer(t *testing.T, serve func(*h2conn), settings ...http2.Setting) *h2peer {
 	t.Helper()
+	return newLateH2Peer(t, nil, serve, settings...)
+}
+
+// newLateH2Peer is newH2Peer, but on each connection settings are sent when say
+// has a token for it or is closed; nil: at once.
+func newLateH2Peer(t *testing.T, say <-chan struct{}, serve func(*h2conn), settings ...http2.Setting) *h2peer {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +108,7 @@ func newH2Peer(t *testing.T, serve func(*h2conn), settings ...http2.Setting) *h2
 			go func() {
 				defer serving.Done()
 				defer nc.Close()
-				if c := greet(nc, n, settings); c != nil {
+				if c := greet(nc, n, say, settings); c != nil {
 					serve(c)
 				}
 			}()
@@ -130,7 +137,7 @@ type h2conn struct {
 	data func(*http2.DataFrame)
 }
 
-func greet(nc net.Conn, number int, settings []http2.Setting) *h2conn {
+func greet(nc net.Conn, number int, say <-chan struct{}, settings []http2.Setting) *h2conn {
 	preface := make([]byte, len(http2.ClientPreface))
 	for n := 0; n < len(preface); {
 		m, err := nc.Read(preface[n:])
@@ -141,6 +148,9 @@ func greet(nc net.Conn, number int, settings []http2.Setting) *h2conn {
 	c := &h2conn{Framer: http2.NewFramer(nc, nc), conn: nc, number: number}
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.enc = hpack.NewEncoder(&c.block)
+	if say != nil {
+		<-say
+	}
 	c.WriteSettings(settings...)
 	return c
 }
@@ -214,5 +224,22 @@ func (c *h2conn) reply(id uint32, status int, body string, fields ...string) {
 	c.head(id, body == "", append([]string{fmt.Sprintf(":status: %d", status)}, fields...)...)
 	if body != "" {
 		c.WriteData(id, true, []byte(body))
+	}
+}
+
+// bigHead writes a head that does not fit in one frame, and ends the stream.
+func (c *h2conn) bigHead(id uint32, fields ...string) {
+	c.block.Reset()
+	for _, field := range fields {
+		i := strings.Index(field[1:], ": ") + 1
+		c.enc.WriteField(hpack.HeaderField{Name: field[:i], Value: field[i+2:]})
+	}
+	block, most := c.block.Bytes(), 16<<10
+	first := block[:min(len(block), most)]
+	c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndStream: true, EndHeaders: len(first) == len(block)})
+	for block = block[len(first):]; len(block) > 0; {
+		next := block[:min(len(block), most)]
+		block = block[len(next):]
+		c.WriteContinuation(id, len(block) == 0, next)
 	}
 }

@@ -34,6 +34,9 @@ type Settings struct {
 	// MaxRequestsPerConnection closes a connection after so many requests, 1
 	// after each (Envoy: max_requests_per_connection); 0 is no bound.
 	MaxRequestsPerConnection uint32
+	// MaxUnfinishedUploads bounds, for each cluster, the requests under way whose
+	// body has not come as a whole; 0 is no bound.
+	MaxUnfinishedUploads uint32
 	// GRPCTimeout says what a request's grpc-timeout does.
 	GRPCTimeout GRPCTimeout
 	// Draw gives random bits for picks and back-offs; nil: a good source.
@@ -128,6 +131,7 @@ func (m *Manager) newCluster(spec *mesh.Cluster) *Cluster {
 		stats:   m.stats.Group("cluster."+spec.Name+".", &clusterLayout),
 		budget:  resilience.NewRetryBudget(m.settings.RetryPercent, m.settings.RetryLeast),
 	}
+	c.uploads.SetMax(m.settings.MaxUnfinishedUploads)
 	c.grpc.begin(m.stats, spec.Name)
 	c.spec.Store(spec)
 	c.members.Store(nobody)

@@ -17,6 +17,13 @@ import (
 // It is opened by a goroutine of its own, for all who wait; when that fails,
 // all of them fail (Envoy 4.2: a connect failure purges every pending request).
 //
+// How many streams a new connection takes is not known until its peer's SETTINGS
+// have come: it gets one, the others wait, and no other connection is opened
+// meanwhile. (Envoy opens as many as its own limit says, and the peer refuses what
+// is too many.) A connection that ends before that fails all who wait, as one
+// that could not be opened. So does one whose peer takes no streams at all, by
+// overflow, and it is retired: a waiting request costs at most one connection.
+//
 // Choosing a connection and taking a place on it are one step, under the lock,
 // which is never held while anything blocks. Nobody waits while a connection is
 // in ready.
@@ -28,8 +35,9 @@ type mux struct {
 	ready   []*muxConn // those that may have room; the last is asked first
 	waiting []chan place
 	dialing bool
-	retired bool // the endpoint has left its cluster
-	swept   bool // the sweeper knows the pool
+	fresh   *muxConn // its peer's SETTINGS have not come; nil: there is none
+	retired bool     // the endpoint has left its cluster
+	swept   bool     // the sweeper knows the pool
 }
 
 // place is a stream's place on a connection, or why there is none.
@@ -109,10 +117,11 @@ func (m *mux) leave(turn chan place) (place, bool) {
 }
 
 // grow has a connection opened, if somebody waits and the limits allow, and
-// tells whether one is being opened. It is called under the lock.
+// tells whether one is being opened, or about to say what it takes. It is called
+// under the lock.
 func (m *mux) grow() bool {
-	if m.dialing || len(m.waiting) == 0 {
-		return m.dialing
+	if m.dialing || m.fresh != nil || len(m.waiting) == 0 {
+		return m.dialing || m.fresh != nil
 	}
 	if m.dialing = m.endpoint.reserve(); m.dialing {
 		m.endpoint.cluster.manager.crew.Do(m)
@@ -160,25 +169,19 @@ func tell(waiting []chan place, why outcome) {
 	}
 }
 
-// add takes a new connection in. One that is over before it served anybody
-// fails those who wait: another would be, too.
+// add takes a new connection in. What its peer says of it, or its end, follows
+// (heard), maybe at once.
 func (m *mux) add(sc *sock.Conn) {
 	m.mu.Lock()
-	c := newMuxConn(m, sc) // under the lock: it may tell of a change at once
+	c := newMuxConn(m, sc) // under the lock: heard comes after
 	m.all = append(m.all, c)
-	waited := len(m.waiting)
+	m.dialing, m.fresh = false, c
 	m.serve(c)
-	m.dialing = false
-	var dismissed []chan place
-	if waited > 0 && len(m.waiting) == waited {
-		dismissed = m.dismiss()
-	}
 	m.grow()
-	retired, fresh := m.retired, !m.swept
+	retired, unknown := m.retired, !m.swept
 	m.swept = true
 	m.mu.Unlock()
-	tell(dismissed, outcome{reset: terminated, err: errNoStream})
-	if fresh {
+	if unknown {
 		m.endpoint.cluster.manager.sweeper.add(m)
 	}
 	if retired {
@@ -186,7 +189,68 @@ func (m *mux) add(sc *sock.Conn) {
 	}
 }
 
-var errNoStream = errors.New("a new HTTP/2 connection took no stream")
+// heard takes note of what a connection's peer has said: how many streams it
+// takes, that it takes no more, or none at all. The connection may have ended,
+// too.
+func (m *mux) heard(c *muxConn) {
+	m.mu.Lock()
+	usable, failed := c.client.Usable(), outcome{}
+	switch {
+	case !usable:
+		failed = m.lose(c)
+	case c.leaving.Load():
+	case c.client.Settled():
+		failed = m.settle(c)
+	}
+	var dismissed []chan place
+	if failed.reset != answered {
+		dismissed = m.dismiss()
+	}
+	m.grow()
+	ending, retired := c.leaving.Load(), m.retired && m.fresh == nil
+	m.mu.Unlock()
+	tell(dismissed, failed)
+	switch {
+	case !usable:
+		c.end(cxDestroyRemote)
+	case ending && c.active.Load() == 0:
+		c.end(cxDestroyLocal)
+	}
+	if retired {
+		m.retire()
+	}
+}
+
+// lose forgets a connection that takes no more streams, and says how those fail
+// who wait: not at all, unless it was a new one.
+func (m *mux) lose(c *muxConn) (failed outcome) {
+	if !c.leaving.Load() && c.client.Leaving() {
+		m.endpoint.cluster.stats.Counter(cxCloseNotify).Inc()
+	}
+	if m.fresh == c && !c.client.Settled() {
+		err := c.client.Err()
+		failed = outcome{reset: resetBy(err), err: err}
+	}
+	m.forget(c)
+	return failed
+}
+
+// settle serves who waits by what the peer takes.
+func (m *mux) settle(c *muxConn) (failed outcome) {
+	if m.fresh == c {
+		m.fresh = nil
+	}
+	switch {
+	case c.client.MaxStreams() == 0:
+		m.forget(c)
+		return outcome{reset: overflowed, err: errNoStreams}
+	case !c.listed.Load():
+		m.serve(c)
+	}
+	return outcome{}
+}
+
+var errNoStreams = errors.New("the HTTP/2 peer takes no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)")
 
 // freed tells of a connection that was not in ready and may have room now.
 func (m *mux) freed(c *muxConn) {
@@ -194,6 +258,7 @@ func (m *mux) freed(c *muxConn) {
 	defer m.mu.Unlock()
 	if !c.listed.Load() && !c.leaving.Load() && c.client.Usable() {
 		m.serve(c)
+		m.grow() // its last request may have been among them
 	}
 }
 
@@ -232,17 +297,27 @@ func (m *mux) forget(c *muxConn) {
 	if i := slices.Index(m.all, c); i >= 0 {
 		m.all = slices.Delete(m.all, i, i+1)
 	}
+	if m.fresh == c {
+		m.fresh = nil
+	}
 	c.leaving.Store(true)
 }
 
-// retire closes the connections as their last streams end.
+// retire closes the connections as their last streams end. Who still waits is
+// served first by one that is new; when the manager closes, they fail.
 func (m *mux) retire() {
 	m.mu.Lock()
 	m.retired = true
-	left := slices.Clone(m.all)
-	for _, c := range left {
+	awaited := len(m.waiting) > 0 && m.endpoint.cluster.manager.dialing.Err() == nil
+	var left []*muxConn
+	for _, c := range slices.Clone(m.all) {
+		if c == m.fresh && awaited {
+			continue
+		}
 		m.forget(c)
+		left = append(left, c)
 	}
+	m.grow()
 	m.mu.Unlock()
 	for _, c := range left {
 		c.end(cxDestroyLocal)
@@ -254,21 +329,36 @@ func (m *mux) retire() {
 // no request is lost by.
 const muxIdle = time.Hour
 
-// sweep closes connections that were idle too long, and tells whether any is
-// left.
+// freshMost is how long others wait for what a new connection's peer takes. A
+// connection that has not said by then gets no more streams, and another is
+// opened.
+const freshMost = 5 * time.Second
+
+// sweep closes connections that were idle too long or say nothing, and tells
+// whether any is left.
 func (m *mux) sweep(now time.Duration) bool {
-	var dead []*muxConn
+	var idle []*muxConn
 	m.mu.Lock()
 	for _, c := range slices.Clone(m.all) {
 		if open, since := c.client.Streams(); open == 0 && now-max(since, c.born) >= muxIdle {
 			m.forget(c)
-			dead = append(dead, c)
+			idle = append(idle, c)
 		}
 	}
+	silent := m.fresh
+	if silent != nil && now-silent.born >= freshMost {
+		m.forget(silent)
+	} else {
+		silent = nil
+	}
+	m.grow()
 	left := len(m.all) > 0
 	m.swept = left
 	m.mu.Unlock()
-	for _, c := range dead {
+	if silent != nil {
+		silent.end(cxDestroyLocal)
+	}
+	for _, c := range idle {
 		m.endpoint.cluster.stats.Counter(cxIdleTimeout).Inc()
 		c.end(cxDestroyLocal)
 	}

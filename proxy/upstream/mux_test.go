@@ -383,3 +383,22 @@ func TestBytesOfHTTP2ConnectionsAreCountedWhileTheyLive(t *testing.T) {
 		t.Errorf("%d bytes received, %d sent", rx, tx)
 	}
 }
+
+// Nobody waits for a connection that was used up before it had said what it takes.
+func TestRequestsThatWaitForAConnectionOfOneRequestGetOthers(t *testing.T) {
+	say := make(chan struct{})
+	defer close(say)
+	peer := newLateH2Peer(t, say, func(c *h2conn) { c.drain() })
+	s := startH2With(t, peer.Addr, func(s *h2setup) { s.settings.MaxRequestsPerConnection = 1 })
+	var clients []*testkit.Client
+	for range 5 {
+		c := testkit.Dial(t, s.Egress)
+		c.Request("GET", "svc", "/", "")
+		clients = append(clients, c)
+	}
+	testkit.Eventually(t, "each has a connection", func() bool { return peer.conns.Load() == 5 && waiting(s) == 0 })
+	for _, c := range clients {
+		c.Close()
+	}
+	testkit.Eventually(t, "none is left", func() bool { return s.Gauge("cluster.c.upstream_rq_active") == 0 })
+}

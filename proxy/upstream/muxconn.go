@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -66,24 +67,7 @@ func (c *muxConn) ended() {
 
 // changed is called by the connection's reader when it takes no more streams,
 // or more than before.
-func (c *muxConn) changed(*h2.Client) {
-	m := c.pool
-	m.mu.Lock()
-	usable := c.client.Usable()
-	switch {
-	case !usable:
-		if !c.leaving.Load() && c.client.Leaving() {
-			m.endpoint.cluster.stats.Counter(cxCloseNotify).Inc()
-		}
-		m.forget(c)
-	case !c.listed.Load() && !c.leaving.Load():
-		m.serve(c)
-	}
-	m.mu.Unlock()
-	if !usable {
-		c.end(cxDestroyRemote)
-	}
-}
+func (c *muxConn) changed(*h2.Client) { c.pool.heard(c) }
 
 // end closes the connection once its streams have ended, and counts it then.
 func (c *muxConn) end(why int) {
@@ -98,6 +82,10 @@ func (c *muxConn) end(why int) {
 func (c *muxConn) Run() {
 	<-c.client.Done()
 	stats := c.pool.endpoint.cluster.stats
+	var breach *h2.Error
+	if errors.As(c.client.Err(), &breach) && !breach.Remote {
+		stats.Counter(cxProtocolError).Inc()
+	}
 	c.pool.endpoint.disconnected(stats.Counter(c.why), c.born)
 }
 
@@ -139,10 +127,6 @@ func (s *stream) lend(ex *l7.Exchange) {
 func (s *stream) reused() bool { return s.before }
 
 func (s *stream) remote() netip.AddrPort { return s.conn.client.Conn().Remote() }
-
-// left tells that the connection takes no more streams: the peer has sent
-// GOAWAY, or closed it.
-func (s *stream) left() bool { return !s.conn.client.Usable() }
 
 // cutFirst tells, once, that the connection's end has cut a stream.
 func (s *stream) cutFirst() bool { return !s.conn.cut.Swap(true) }

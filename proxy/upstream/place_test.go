@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
@@ -47,6 +49,42 @@ func silent(t *testing.T) netip.AddrPort {
 	return testkit.NewTCP(t, func(c *net.TCPConn) { io.Copy(io.Discard, c) })
 }
 
+// settled is a server that says what it takes, and no more.
+func settled(t *testing.T) netip.AddrPort {
+	return testkit.NewTCP(t, func(c *net.TCPConn) {
+		http2.NewFramer(c, nil).WriteSettings()
+		io.Copy(io.Discard, c)
+	})
+}
+
+// Nobody waits for ever for a peer that takes connections and says nothing.
+func TestAConnectionWhosePeerSaysNothingIsReplaced(t *testing.T) {
+	e, c := multiplexed(t, silent(t), Settings{})
+	first, _ := e.mux.take()
+	second := make(chan place)
+	go func() {
+		p, _ := e.mux.wait(&l7.Exchange{}, 0, func() { t.Error("a limit was met") })
+		second <- p
+	}()
+	testkit.Eventually(t, "one waits", func() bool {
+		e.mux.mu.Lock()
+		defer e.mux.mu.Unlock()
+		return len(e.mux.waiting) == 1
+	})
+	e.mux.sweep(sock.Now() + freshMost - time.Second)
+	if e.open.Load() != 1 || c.leaving.Load() {
+		t.Error("it was given up early")
+	}
+	e.mux.sweep(sock.Now() + freshMost)
+	p := testkit.Wait(t, "a place on another connection", second)
+	if p.conn == c || !c.leaving.Load() {
+		t.Error("it gives more places")
+	}
+	giveBack(first)
+	<-c.client.Done()
+	giveBack(p)
+}
+
 func TestAPlaceThatComesAsItsWaiterLeavesIsGivenBack(t *testing.T) {
 	e, c := multiplexed(t, silent(t), Settings{})
 	p, _ := e.mux.take()
@@ -61,8 +99,9 @@ func TestAPlaceThatComesAsItsWaiterLeavesIsGivenBack(t *testing.T) {
 }
 
 func TestAConnectionWithoutStreamsIsClosedAfterAnHour(t *testing.T) {
-	e, c := multiplexed(t, silent(t), Settings{})
+	e, c := multiplexed(t, settled(t), Settings{})
 	stats := e.cluster.stats
+	testkit.Eventually(t, "its peer's SETTINGS are here", c.client.Settled)
 	p, _ := e.mux.take()
 	if !e.mux.sweep(sock.Now() + 2*muxIdle) {
 		t.Error("a connection in use is not come back for")

@@ -62,6 +62,10 @@ func (r *replay) forget() {
 	r.broken.Store(true)
 }
 
+// enough stops keeping from another goroutine: what was kept is given back by
+// end.
+func (r *replay) enough() { r.broken.Store(true) }
+
 // rewind makes the body begin anew and tells whether it can.
 func (r *replay) rewind() bool {
 	if r.broken.Load() {

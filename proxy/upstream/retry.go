@@ -14,14 +14,17 @@ import (
 // replays such a request only if nothing of it was written; a setting restores
 // App Mesh's way. A policy that a document gives is obeyed for all methods.
 //
-// Beside the policy, one thing is always tried again, once, on a fresh
-// connection and where it is safe: a request that met a connection in the
-// moment its peer ended it (a stale connection). In HTTP/1, and where an HTTP/2
-// connection just closes, that is an idempotent request on a kept connection;
-// in HTTP/2 it is any request that a GOAWAY says was not processed (RFC 9113
-// 6.8). The policy is not asked, and its count is not touched. A stream that is
-// refused while its connection goes on (REFUSED_STREAM) is the policy's matter:
-// the peer may be overloaded.
+// Beside the policy, two things are always tried again. The policy is not asked,
+// its count and the retry budget are not touched.
+//
+// Once: an idempotent request that met a kept connection in the moment its peer
+// closed it (a stale connection).
+//
+// Up to refusalsMost times: a request that its HTTP/2 peer says it has not
+// processed (GOAWAY that leaves it out, or REFUSED_STREAM; RFC 9113 8.7), whatever
+// its method. The first time at once, for then it mostly is a peer that leaves;
+// then after the policy's back-off, for it may be overloaded. After that it is
+// the policy's matter.
 
 // retriable tells whether the policy wants this outcome tried again.
 func retriable(p *mesh.RetryPolicy, o outcome, ex *l7.Exchange) bool {
@@ -32,7 +35,7 @@ func retriable(p *mesh.RetryPolicy, o outcome, ex *l7.Exchange) bool {
 		return p.On&(mesh.RetryConnectFailure|mesh.RetryReset) != 0
 	case refusedStream:
 		return p.On&(mesh.RetryRefusedStream|mesh.RetryReset) != 0
-	case terminated, remoteReset, protocolBroken, tryTimedOut:
+	case terminated, remoteReset, protocolBroken, tryTimedOut, localReset:
 		return p.On&mesh.RetryReset != 0
 	}
 	return false
@@ -66,11 +69,19 @@ func grpcRetriable(p *mesh.RetryPolicy, resp *l7.Response) bool {
 	return n < 32 && p.GRPCStatus&(1<<n) != 0
 }
 
-// missed tells whether a request met a connection that its peer was ending, and
-// may be sent again without harm.
-func missed(o outcome, ex *l7.Exchange) bool {
-	return o.reset == refusedStream && o.left ||
-		o.reset == terminated && o.reused && idempotent(ex.Request.Method)
+// refusalsMost is how often a request that was not processed is sent again beside
+// the policy.
+const refusalsMost = 3
+
+// beside tells whether a request is sent again whatever the policy says.
+func (f *forwarding) beside(o outcome) bool {
+	switch o.reset {
+	case refusedStream:
+		return f.refusals < refusalsMost
+	case terminated:
+		return !f.staleOnce && o.reused && idempotent(f.ex.Request.Method)
+	}
+	return false
 }
 
 // safe tells whether the request may be sent a second time without harm.

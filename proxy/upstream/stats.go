@@ -38,6 +38,7 @@ const (
 	rqRetrySuccess
 	rqRetryOverflow
 	rqStaleReplay
+	rqUnfinishedOverflow
 	retryAbandoned
 	membershipChange
 )
@@ -97,7 +98,8 @@ var clusterLayout = stat.Layout{
 		rqRetryLimitExceeded:      "upstream_rq_retry_limit_exceeded",
 		rqRetrySuccess:            "upstream_rq_retry_success",
 		rqRetryOverflow:           "upstream_rq_retry_overflow",
-		rqStaleReplay:             "upstream_rq_stale_replay", // ours: see retry.go
+		rqStaleReplay:             "upstream_rq_stale_replay",        // ours: see retry.go
+		rqUnfinishedOverflow:      "upstream_rq_unfinished_overflow", // ours: see upload.go
 		retryAbandoned:            "retry_or_shadow_abandoned",
 		membershipChange:          "membership_change",
 	},

@@ -80,7 +80,7 @@ func (c *Client) ReadResponse(ex *l7.Exchange) error {
 	resp := &ex.Response
 	for range maxInformational {
 		resp.Header.Reset()
-		head, err := c.recv.readHead(maxResponseHead)
+		head, err := c.recv.readHead(maxResponseHead, beginsResponse)
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ type parsed struct {
 func headOf(raw []byte) (p parsed) {
 	r := &receiver{conn: sock.New(says(string(raw)))}
 	r.cur = &r.head
-	head, err := r.readHead(maxRequestHead)
+	head, err := r.readHead(maxRequestHead, beginsRequest)
 	if err != nil {
 		return parsed{err: err}
 	}
@@ -186,7 +186,7 @@ func FuzzResponseHead(f *testing.F) {
 func responseOf(raw []byte) (resp l7.Response, f framing, ok bool) {
 	r := &receiver{conn: sock.New(says(string(raw)))}
 	r.cur = &r.head
-	head, err := r.readHead(maxResponseHead)
+	head, err := r.readHead(maxResponseHead, beginsResponse)
 	if err != nil {
 		return resp, f, false
 	}

@@ -83,9 +83,10 @@ func (s *headScan) find(b []byte) (int, error) {
 }
 
 // readHead waits until a whole head has come and gives it, still unconsumed.
-// At most limit bytes are taken. filled says that bytes have been read already
-// that find may not have seen. The first wait is the idle one.
-func (r *receiver) readHead(limit int) ([]byte, error) {
+// At most limit bytes are taken. While it is not complete, begins looks at what
+// has come: who speaks another protocol, and may never send an empty line, is not
+// waited for.
+func (r *receiver) readHead(limit int, begins func(b []byte) error) ([]byte, error) {
 	var scan headScan
 	for {
 		b := r.cur.Bytes()
@@ -98,6 +99,11 @@ func (r *receiver) readHead(limit int) ([]byte, error) {
 		}
 		if n > 0 {
 			return b[:n], nil
+		}
+		if len(b) > 0 {
+			if err := begins(b); err != nil {
+				return nil, err
+			}
 		}
 		if r.cur.Full() {
 			r.cur.Grow(min(limit, roomFor(len(b))))

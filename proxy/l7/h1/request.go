@@ -32,6 +32,21 @@ func parseRequest(head []byte, req *l7.Request) (framing, error) {
 	return f, nil
 }
 
+// beginsRequest tells what cannot become a request any more, from its first
+// bytes: a method begins it, and its first line must be a request line.
+func beginsRequest(b []byte) error {
+	if b = bytes.TrimPrefix(b, crlf); len(b) == 0 || b[0] == '\r' {
+		return nil
+	}
+	if !l7.IsToken(b[:1]) {
+		return errRequestLine
+	}
+	if end := bytes.IndexByte(b, '\n'); end > 0 {
+		return parseRequestLine(b[:end-1], new(l7.Request))
+	}
+	return nil
+}
+
 // parseRequestLine reads method SP target SP version, one blank each.
 func parseRequestLine(line []byte, req *l7.Request) error {
 	sp := bytes.IndexByte(line, ' ')

@@ -26,6 +26,16 @@ func parseResponse(head []byte, resp *l7.Response) (framing, error) {
 	return f, nil
 }
 
+// beginsResponse tells what cannot become a response any more, from its first
+// bytes.
+func beginsResponse(b []byte) error {
+	const begin = "HTTP/1."
+	if n := min(len(b), len(begin)); string(b[:n]) != begin[:n] {
+		return errStatusLine
+	}
+	return nil
+}
+
 // parseStatusLine reads version SP code SP reason; the reason, with its blank,
 // may be missing.
 func parseStatusLine(line []byte, resp *l7.Response) error {

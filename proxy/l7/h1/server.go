@@ -69,7 +69,7 @@ func (s *Server) ReadRequest(ex *l7.Exchange) error {
 	ex.Request.Body = l7.Empty
 	s.recv.conn.ReadBy(s.bound(ex.Start))
 	before, _ := s.recv.conn.Traffic()
-	head, err := s.recv.readHead(maxRequestHead)
+	head, err := s.recv.readHead(maxRequestHead, beginsRequest)
 	if err != nil {
 		return err
 	}

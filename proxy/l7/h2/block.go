@@ -56,9 +56,14 @@ func (h *headerBlock) begin(stream uint32, end bool) {
 	h.pseudo, h.fields, h.bad = pseudo{}, h.fields[:0], nil
 }
 
+// decodeMost is how many times larger than a head may be a block is decoded, to
+// keep the compression in step: the stream is reset, its neighbours go on. A
+// larger one ends the connection.
+const decodeMost = 4
+
 // add takes a fragment; whole says that it is the last.
 func (h *headerBlock) add(p []byte, whole bool) *Error {
-	if len(h.parts)+len(p) > int(h.limits.MaxHeaderBytes) {
+	if len(h.parts)+len(p) > decodeMost*int(h.limits.MaxHeaderBytes) {
 		return errBlockTooLong
 	}
 	if !whole || len(h.parts) > 0 {

@@ -50,9 +50,13 @@ func (c *Client) run() {
 	c.fail(err)
 	c.flushNow()
 	c.changed(c)
-	c.sock.WriteBy(sock.Now() + time.Second)
-	c.sock.Wake()
-	c.drained.Wait()
+	if breach != nil {
+		c.linger(lingerFor / 10) // the peer is to learn why
+	} else {
+		c.sock.WriteBy(sock.Now() + lingerFor)
+		c.sock.Wake()
+		c.drained.Wait()
+	}
 	c.sock.Close()
 	c.cfg.Budget.give(c.flow.grown)
 }
@@ -77,6 +81,30 @@ func (c *Client) Open() *ClientStream {
 	c.mu.Unlock()
 	st.client = c
 	return st
+}
+
+// Settled tells whether the peer's SETTINGS have come. Until then Open gives one
+// stream: nobody knows how many the peer takes.
+func (c *Client) Settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer.said
+}
+
+// MaxStreams is how many streams the connection takes at once: what the peer says
+// (SETTINGS_MAX_CONCURRENT_STREAMS), and not more than our own limit.
+func (c *Client) MaxStreams() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return min(c.limits.MaxConcurrentStreams, c.peer.maxStreams)
+}
+
+// Err is why the connection has ended; nil while it has not. A *Error is a breach
+// of the protocol.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // Usable tells whether the connection still takes streams, if not now because
@@ -133,8 +161,7 @@ func (c *Client) goAway(last uint32, code Code) {
 		}
 	})
 	for _, st := range refused {
-		st.breakOff(ErrRefused)
-		c.forget(st)
+		c.cut(st, ErrRefused)
 	}
 	c.going.step = leaving
 	c.maybeOver()

@@ -115,6 +115,7 @@ func (st *ClientStream) open(r *l7.Outgoing) (rest []byte, err error) {
 	}
 	st.enter(c.next)
 	c.next += 2
+	c.opened.Add(1)
 	at := c.beginHeaders()
 	c.out.b = appendRequest(c.out.b, r.Head)
 	if r.Body == nil && len(r.Whole) == 0 {
@@ -178,6 +179,9 @@ func (st *ClientStream) takeHead(resp *l7.Response) bool {
 	}
 	resp.Status, resp.Reason, resp.Version = st.status, nil, l7.HTTP2
 	resp.Header.Fields, st.fields = st.fields, resp.Header.Fields[:0]
+	if st.status == 204 {
+		resp.Header.Remove(l7.NameContentLength) // RFC 9110 8.6: it must not be there
+	}
 	if resp.Body = &st.body; st.bodiless() || st.recvEnd && st.came == 0 && len(st.trailer.Fields) == 0 {
 		resp.Body = l7.Empty
 	}

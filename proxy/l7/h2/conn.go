@@ -51,6 +51,7 @@ type conn struct {
 
 	idleSince time.Duration // when open became 0
 	premature resetCount
+	opened    atomic.Uint64 // streams
 	dataSent  atomic.Uint64 // DATA frames
 }
 
@@ -81,6 +82,8 @@ func (c *conn) make(s *sock.Conn, cfg *Config, r role) {
 	cfg.ready()
 	c.sock, c.cfg, c.limits, c.stats, c.role = s, cfg, &cfg.limits, cfg.cells, r
 	c.block.make(c.limits)
+	// As many as may be under way when we reset them; of those that ended some.
+	c.resets.most, c.closed.most = int(min(c.limits.MaxConcurrentStreams, 1<<12)), 32
 	c.peer = peerSettings{maxFrame: defaultMaxFrame, window: defaultWindow, maxStreams: unheardStreams}
 	c.flow = flow{send: defaultWindow, peak: defaultWindow, recv: int64(c.limits.InitialConnectionWindow), window: int64(c.limits.InitialConnectionWindow)}
 	c.clock = sock.Now()
@@ -88,8 +91,8 @@ func (c *conn) make(s *sock.Conn, cfg *Config, r role) {
 }
 
 // unheardStreams is how many streams we open to a peer whose SETTINGS have not
-// come yet (RFC 9113 6.5.2 asks that no peer allow fewer).
-const unheardStreams = 100
+// come yet: more might be refused.
+const unheardStreams = 1
 
 // greet appends our SETTINGS and the credit that makes the connection's window
 // as large as we want it.
@@ -229,12 +232,11 @@ func (c *conn) fail(err error) {
 	c.mu.Lock()
 	c.err = err
 	c.streams.each(func(st *stream) {
-		st.listed = false
+		st.listed = false // first: nothing more is said of it
 		st.breakOff(streamErr(err))
 	})
 	c.streams.clear()
-	waiting := append(c.waiting, c.flow.windowless...)
-	c.waiting, c.flow.windowless = nil, nil
+	waiting := append(called(&c.waiting), called(&c.flow.windowless)...)
 	c.mu.Unlock()
 	wakeWriters(waiting)
 }
@@ -254,10 +256,16 @@ func (c *conn) breach(id uint32, err *Error) {
 	st := c.streams.get(id)
 	c.appendReset(id, err.Code)
 	if st != nil {
-		st.breakOff(err)
-		c.forget(st)
+		c.cut(st, err)
 	}
 	c.mu.Unlock()
+}
+
+// cut breaks a stream off that is in the table, under the lock. It is taken out
+// first: of a stream that has been reset nothing more is said, no credit either.
+func (c *conn) cut(st *stream, err error) {
+	c.forget(st)
+	st.breakOff(err)
 }
 
 // forget takes a stream out, under the lock: nothing more comes or goes. Its
@@ -267,8 +275,7 @@ func (c *conn) forget(st *stream) {
 	c.streams.remove(st)
 	c.closed.add(st.id)
 	if c.streams.n == 1 && len(c.flow.windowless) > 0 { // it need not share any more: see room
-		wakeWriters(c.flow.windowless)
-		c.flow.windowless = nil
+		wakeWriters(called(&c.flow.windowless))
 	}
 }
 
@@ -277,9 +284,9 @@ func (c *conn) forget(st *stream) {
 const lingerFor = time.Second
 
 // linger sends a FIN behind what is still to be written, and meanwhile throws
-// away what comes.
-func (c *conn) linger() {
-	by := sock.Now() + lingerFor
+// away what comes, for so long at most.
+func (c *conn) linger(most time.Duration) {
+	by := sock.Now() + most
 	c.sock.WatchRead(nil)
 	c.sock.WriteBy(by)
 	c.finish()

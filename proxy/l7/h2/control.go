@@ -79,8 +79,7 @@ func (c *conn) reset(f frame, p []byte) *Error {
 		}
 		return nil
 	}
-	st.breakOff(remoteReset(code))
-	c.forget(st)
+	c.cut(st, remoteReset(code))
 	return nil
 }
 
@@ -101,19 +100,17 @@ func (c *conn) settings(f frame, p []byte) *Error {
 	if len(p)%6 != 0 {
 		return errSettingsLength
 	}
-	c.mu.Lock()
-	if !c.peer.said {
-		c.peer.said, c.peer.maxStreams = true, maxStreamID // unless it says otherwise
-	}
-	c.mu.Unlock()
-	window := int64(-1)
+	window, streams := int64(-1), int64(-1)
 	for ; len(p) > 0; p = p[6:] {
 		id, value := http2.SettingID(binary.BigEndian.Uint16(p)), binary.BigEndian.Uint32(p[2:])
 		if err := c.setting(id, value); err != nil {
 			return err
 		}
-		if id == http2.SettingInitialWindowSize {
-			window = int64(value) // of several the last counts: each would go through all streams
+		switch id { // of several the last counts: each window would go through all streams
+		case http2.SettingInitialWindowSize:
+			window = int64(value)
+		case http2.SettingMaxConcurrentStreams:
+			streams = int64(value)
 		}
 	}
 	if window >= 0 {
@@ -121,6 +118,7 @@ func (c *conn) settings(f frame, p []byte) *Error {
 			return err
 		}
 	}
+	c.streamsSetting(streams)
 	c.appendAck(http2.FrameSettings, nil)
 	c.role.heard()
 	return nil
@@ -140,16 +138,25 @@ func (c *conn) setting(id http2.SettingID, value uint32) *Error {
 		// Larger frames gain nothing, and would hold up those of other streams.
 		c.peer.maxFrame = defaultMaxFrame
 		c.mu.Unlock()
-	case http2.SettingMaxConcurrentStreams:
-		c.mu.Lock()
-		c.peer.maxStreams = value
-		c.mu.Unlock()
 	case http2.SettingInitialWindowSize:
 		if value > maxWindow {
 			return errWindowSetting
 		}
 	}
 	return nil
+}
+
+// streamsSetting takes how many streams the peer allows; -1 when it did not say,
+// which at first means any number.
+func (c *conn) streamsSetting(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n >= 0 {
+		c.peer.maxStreams = uint32(n)
+	} else if !c.peer.said {
+		c.peer.maxStreams = maxStreamID
+	}
+	c.peer.said = true
 }
 
 // windowSetting moves the windows of all streams, which may become negative

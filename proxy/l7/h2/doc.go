@@ -1,8 +1,9 @@
 // Package h2 is HTTP/2 on the data path, for both sides (RFC 9113): the server
 // half serves the streams of a downstream connection, the client half opens
-// streams on an upstream one. Numbers and names of frames, and the decoder of
-// header blocks, are those of x/net/http2 and hpack; connections and streams are
-// our own.
+// streams on an upstream one. Numbers and names of frames and settings are those
+// of x/net/http2, Huffman code is hpack's; what reads and writes them here is our
+// own, since it works in the connection's buffers, looks at a field once and not
+// each time it comes, and allocates nothing.
 //
 // A connection has one goroutine of its own, the reader, which takes what comes
 // and never waits for anybody: not for a stream, and not for another connection.
@@ -26,7 +27,8 @@
 //	body.go, inbox.go its receiving side
 //	park.go           waiting for news of a stream
 //	block.go          header blocks that come in    encode.go         those that go out
-//	output.go         writing
+//	decode.go, static.go  HPACK                      frame.go          frames
+//	table.go          streams by number             output.go         writing
 //	goaway.go         the graceful end
 //	flood.go          abusive peers                 limits.go         the settings
 package h2

@@ -53,6 +53,11 @@ func (e *Error) Is(target error) bool {
 // or a GOAWAY that leaves it out): it may be tried elsewhere (RFC 9113 8.7).
 var ErrRefused error = &Error{Code: RefusedStream, Remote: true, Details: "http2.remote_refuse", Reason: "stream refused"}
 
+// ErrMemory says that a stream was reset because the process's budget for what
+// has come and nobody takes was used up, and it held the most of its connection
+// (Envoy: reset_high_memory_stream).
+var ErrMemory error = &Error{Code: EnhanceYourCalm, Details: "http2.buffer_budget", Reason: "buffer budget used up"}
+
 // The errors below are made once: a peer must not make us allocate.
 
 // connError is a breach that ends the connection.

@@ -13,7 +13,6 @@ type floodCount struct {
 	empties  uint32
 	priority uint64
 	windows  uint64
-	opened   uint64 // streams
 }
 
 // empty counts frames that carry nothing, but perhaps padding, and end nothing.
@@ -33,7 +32,7 @@ func (n *floodCount) empty(c *conn, f frame, payload int) *Error {
 }
 
 func (n *floodCount) prioritize(c *conn) *Error {
-	if n.priority++; n.priority > uint64(c.limits.MaxInboundPriorityFramesPerStream)*(1+n.opened) {
+	if n.priority++; n.priority > uint64(c.limits.MaxInboundPriorityFramesPerStream)*(1+c.opened.Load()) {
 		return errPriorityFlood
 	}
 	return nil
@@ -41,7 +40,7 @@ func (n *floodCount) prioritize(c *conn) *Error {
 
 func (n *floodCount) window(c *conn) *Error {
 	n.windows++
-	allowed := 5 + 2*(n.opened+uint64(c.limits.MaxInboundWindowUpdateFramesPerDataFrameSent)*c.dataSent.Load())
+	allowed := 5 + 2*(c.opened.Load()+uint64(c.limits.MaxInboundWindowUpdateFramesPerDataFrameSent)*c.dataSent.Load())
 	if n.windows > allowed {
 		return errWindowFlood
 	}
@@ -68,12 +67,17 @@ func (r *resetCount) close(limits *Limits, lived time.Duration, answered bool) b
 // was under way on them is no breach (RFC 9113 5.1), and those that have ended.
 // The connection's lock guards it.
 type streamRing struct {
-	ids  [32]uint32
+	ids  []uint32 // as many as were needed, up to most
+	most int
 	next int
 }
 
 func (r *streamRing) add(id uint32) {
-	r.ids[r.next%len(r.ids)] = id
+	if len(r.ids) < r.most {
+		r.ids = append(r.ids, id)
+		return
+	}
+	r.ids[r.next%r.most] = id
 	r.next++
 }
 

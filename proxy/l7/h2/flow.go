@@ -19,6 +19,9 @@ type flow struct {
 	credit int64 // to be returned
 	grown  int64 // taken from the budget for a larger window
 
+	// withheld is credit that is returned when bytes are passed on, not before,
+	// since the budget was used up.
+	withheld   int64
 	windowless []*stream // that wait for send
 }
 
@@ -167,12 +170,35 @@ func (c *conn) deliver(p []byte, expected int) {
 		c.giveCredit(n)
 	} else {
 		st.withheld += n
+		c.flow.withheld += n
 	}
 	st.inbox.put(p, expected)
 	if !c.data.end || expected > len(p) {
 		st.reader.wake()
 	}
+	c.relieve()
 	c.mu.Unlock()
+}
+
+// relieve keeps streams that nobody reads from using up the connection's window
+// while the budget has nothing to stand in for it: past half of the window, the
+// one that holds the most is reset, and the others go on. Under the lock.
+func (c *conn) relieve() {
+	if c.flow.withheld <= c.flow.window/2 {
+		return
+	}
+	var most *stream
+	c.streams.each(func(st *stream) {
+		if st.withheld > 0 && (most == nil || st.inbox.size > most.inbox.size) {
+			most = st
+		}
+	})
+	if most == nil {
+		return
+	}
+	c.stats.Counter(memoryResets).Inc()
+	c.appendReset(most.id, EnhanceYourCalm)
+	c.cut(most, ErrMemory)
 }
 
 // giveCredit returns credit for the connection, in pieces worth a frame, under
@@ -199,6 +225,7 @@ func (st *stream) passedOn(n int64) {
 	held := min(n, st.withheld)
 	st.withheld -= held
 	if held > 0 {
+		c.flow.withheld -= held
 		c.giveCredit(held)
 	}
 	freed := min(n-held, st.budgeted)
@@ -270,7 +297,7 @@ func (c *conn) windowUpdate(f frame, p []byte) *Error {
 	}
 	st.send += n
 	st.unheard = 0
-	if st.wantsWindow {
+	if st.wantsWindow || st.queued == forWindow { // its share of the connection's is anew, too: see room
 		st.wantsWindow = false
 		st.writer.wake()
 	}
@@ -288,8 +315,7 @@ func (c *conn) connWindow(n int64) *Error {
 	}
 	c.flow.send += n
 	c.flow.peak = max(c.flow.peak, c.flow.send)
-	waiting := c.flow.windowless
-	c.flow.windowless = nil
+	waiting := called(&c.flow.windowless)
 	c.mu.Unlock()
 	wakeWriters(waiting)
 	return nil

@@ -137,43 +137,35 @@ func TestStreamCreditComesBackWhenBytesLeaveAndConnectionCreditWhenTheyCome(t *t
 	}
 }
 
-// TestAnEmptyBudgetWithholdsConnectionCredit: what waits on a connection is then
-// bounded by its initial window.
-func TestAnEmptyBudgetWithholdsConnectionCredit(t *testing.T) {
+// TestAnEmptyBudgetResetsWhoHoldsTheMost: what waits on a connection is bounded
+// by half of its initial window then, and those that are read go on.
+func TestAnEmptyBudgetResetsWhoHoldsTheMost(t *testing.T) {
 	handler, let := reader()
+	defer let()
 	cfg := config(t)
 	cfg.Budget = h2.NewBudget(0)
-	s := serveWith(t, cfg, handler)
-	p := s.connect()
-	id := uint32(1)
+	p := serveWith(t, cfg, handler).connect()
 	p.sync()
-	for ; ; id += 2 {
+	waiting := func() (bytes int64) {
+		for id, n := range p.sent {
+			if id != 0 && len(p.stream(id).resets) == 0 {
+				bytes += n
+			}
+		}
+		return bytes
+	}
+	for id := uint32(1); id < 200; id += 2 {
 		p.headers(id, false, post("x-stall", "1")...)
+		p.upload(id, false, window)
 		p.sync()
-		n := min(p.left(id), window)
-		if n == 0 {
-			break
-		}
-		p.upload(id, false, n)
-		if p.sent[0] > 2*connWindow {
-			t.Fatal("what may wait on the connection is not bounded")
+		if n := waiting(); n > connWindow/2+window {
+			t.Fatalf("%d bytes wait", n)
 		}
 	}
-	p.sync()
-	if n := 65535 + p.granted[0]; n > connWindow {
-		t.Errorf("%d bytes may wait, want %d", n, connWindow)
-	}
-	let()
-	p.upload(1, true, 1<<20)
-	p.ok(1, "200")
-	for i := uint32(3); i <= id; i += 2 {
-		p.data(i, true, nil)
-		p.ok(i, "200")
-	}
-	p.sync()
-	if left := 65535 + p.granted[0] - p.sent[0]; left < connWindow/2 {
-		t.Errorf("all was read, and %d bytes are left of the window", left)
-	}
+	wantCounted(t, cfg, "buffer_budget_resets")
+	p.post(201)
+	p.upload(201, true, 4<<20)
+	p.ok(201, "200")
 }
 
 func TestAStalledDownloadDoesNotSlowItsNeighbour(t *testing.T) {
@@ -319,16 +311,6 @@ func TestMoreThanTheWindowAllowsIsAnError(t *testing.T) {
 	p.get(3)
 	p.ok(3, "200")
 	let()
-
-	cfg := config(t)
-	cfg.Limits.InitialConnectionWindow, cfg.Limits.InitialStreamWindow, cfg.Budget = 65535, 1<<20, h2.NewBudget(0)
-	handler, let = reader()
-	defer let()
-	p = serveWith(t, cfg, handler).connect()
-	p.headers(1, false, post("x-stall", "1")...)
-	p.sync()
-	p.data(1, false, zeros[:1<<20])
-	p.wantClosed(http2.ErrCodeFlowControl)
 }
 
 func TestAClientReturnsCreditAsItsReaderTakes(t *testing.T) {
@@ -406,4 +388,68 @@ func TestAWholeBodyLargerThanTheWindowWaitsForCredit(t *testing.T) {
 	}
 	u.server.answer(3, "")
 	c.ok()
+}
+
+// TestCreditForAStreamWakesWhoWaitsForItsShare of the connection's window: what
+// it had not heard of before counts anew.
+func TestCreditForAStreamWakesWhoWaitsForItsShare(t *testing.T) {
+	s := serve(t, func(ex *l7.Exchange) error {
+		if ex.Request.Header.Lookup("x-stall") != nil {
+			return hang(ex)
+		}
+		ex.Response.Status, ex.Response.Body = 200, &source{size: 1 << 20}
+		return nil
+	})
+	p := s.connect()
+	p.mean = true
+	p.settle(set(http2.SettingInitialWindowSize, 1<<20))
+	p.headers(1, true, get("x-stall", "1")...)
+	p.get(3)
+	p.until("its share", func() bool { return len(p.stream(3).data) > 48<<10 })
+	p.sync()
+	p.WriteWindowUpdate(3, 1)
+	p.until("all of the window", func() bool { return len(p.stream(3).data) == 65535 })
+	p.conn.Close()
+}
+
+// TestStreamsThatWereResetWhileTheyWaitedAreForgotten by the connection.
+func TestStreamsThatWereResetWhileTheyWaitedAreForgotten(t *testing.T) {
+	s := serve(t, func(ex *l7.Exchange) error {
+		ex.Response.Status, ex.Response.Body = 200, &source{size: 1 << 20}
+		return nil
+	})
+	p := s.connect()
+	p.mean = true
+	p.settle(set(http2.SettingInitialWindowSize, 1<<20))
+	before := heap()
+	for id := uint32(1); id < 4000; id += 2 {
+		p.get(id)
+		p.head(id)
+		p.WriteRSTStream(id, http2.ErrCodeCancel)
+		p.sync()
+		delete(p.streams, id)
+	}
+	if after := heap(); after > before+2<<20 {
+		t.Errorf("%d KiB before, %d KiB after", before>>10, after>>10)
+	}
+	p.conn.Close()
+}
+
+// TestNothingIsSaidOfAStreamThatWasReset: RFC 9113 5.1.
+func TestNothingIsSaidOfAStreamThatWasReset(t *testing.T) {
+	handler, let := reader()
+	defer let()
+	s := serve(t, handler)
+	p := s.connect()
+	p.headers(1, false, post("x-stall", "1")...)
+	p.sync()
+	p.upload(1, false, window)
+	granted := p.granted[1]
+	p.data(1, false, []byte("x"))
+	p.reset(1, http2.ErrCodeFlowControl)
+	p.sync()
+	if p.granted[1] != granted {
+		t.Errorf("credit of %d bytes came behind the reset", p.granted[1]-granted)
+	}
+	p.conn.Close()
 }

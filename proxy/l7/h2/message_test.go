@@ -404,3 +404,44 @@ func TestAClientThatLeavesEndsItsHandlers(t *testing.T) {
 		t.Errorf("%d handlers are left", n)
 	}
 }
+
+// TestAHeadThatIsTooLargeCostsItsStreamAlone (Envoy 2.7).
+func TestAHeadThatIsTooLargeCostsItsStreamAlone(t *testing.T) {
+	handler, let := waits()
+	s := serve(t, handler)
+	p := s.connect()
+	p.get(1)
+	p.sync()
+	block := p.encode(get("x-large", strings.Repeat("v", 70<<10))...)
+	p.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: block[:16<<10], EndStream: true})
+	for block = block[16<<10:]; len(block) > 0; {
+		n := min(len(block), 16<<10)
+		p.WriteContinuation(3, n == len(block), block[:n])
+		block = block[n:]
+	}
+	p.reset(3, http2.ErrCodeEnhanceYourCalm)
+	let()
+	p.ok(1, "200")
+	p.conn.Close()
+}
+
+// TestTrailersBehindAnEarlyAnswerArePassedOver: they were under way when the
+// stream was reset (RFC 9113 5.1).
+func TestTrailersBehindAnEarlyAnswerArePassedOver(t *testing.T) {
+	s := serve(t, answers("no"))
+	p := s.connect()
+	const n = 200
+	for i := range uint32(n) {
+		p.post(2*i + 1)
+	}
+	for i := range uint32(n) {
+		p.ok(2*i+1, "200")
+		p.reset(2*i+1, http2.ErrCodeNo)
+	}
+	for i := range uint32(n) {
+		p.headers(2*i+1, true, "x-sum", "late")
+	}
+	p.get(2*n + 1)
+	p.ok(2*n+1, "200")
+	p.conn.Close()
+}

@@ -3,6 +3,7 @@ package h2
 import (
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/net/http2"
@@ -166,8 +167,55 @@ func (c *conn) takeWaiting() []*stream {
 	if len(c.waiting) == 0 || c.full() || c.writing {
 		return nil
 	}
-	waiting := c.waiting
-	c.waiting = nil
+	return called(&c.waiting)
+}
+
+// queue is what a stream waits for in a list of its connection's.
+type queue uint8
+
+const (
+	forNothing queue = iota
+	forRoom          // in the output
+	forWindow        // of the connection
+)
+
+func (c *conn) queueOf(q queue) *[]*stream {
+	if q == forRoom {
+		return &c.waiting
+	}
+	return &c.flow.windowless
+}
+
+// enqueue has a stream wait, under the lock. It may be in one list already.
+func (c *conn) enqueue(st *stream, q queue) {
+	if st.queued == q {
+		return
+	}
+	c.dequeue(st)
+	st.queued = q
+	list := c.queueOf(q)
+	*list = append(*list, st)
+}
+
+// dequeue takes a stream out of the list that it waits in, under the lock.
+func (c *conn) dequeue(st *stream) {
+	if st.queued == forNothing {
+		return
+	}
+	list := c.queueOf(st.queued)
+	if i := slices.Index(*list, st); i >= 0 {
+		*list = slices.Delete(*list, i, i+1)
+	}
+	st.queued = forNothing
+}
+
+// called takes all out of a list, who are then to be woken, under the lock.
+func called(list *[]*stream) []*stream {
+	waiting := *list
+	*list = nil
+	for _, st := range waiting {
+		st.queued = forNothing
+	}
 	return waiting
 }
 

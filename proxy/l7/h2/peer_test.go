@@ -21,6 +21,7 @@ import (
 // and PING and returns flow-control credit, unless it is told not to. What it
 // says leaves when it reads, or by flush. It belongs to the test's goroutine.
 type peer struct {
+	settled bool // SETTINGS were sent
 	*http2.Framer
 	t     testing.TB
 	conn  net.Conn
@@ -87,6 +88,8 @@ func (p *peer) begin(settings ...http2.Setting) {
 		io.WriteString(p.w, http2.ClientPreface)
 	}
 	p.WriteSettings(settings...)
+	p.settled = true
+	p.flush()
 }
 
 func (p *peer) flush() error {

@@ -60,8 +60,7 @@ func (st *ClientStream) abandon() {
 	c.mu.Lock()
 	if st.listed {
 		c.appendReset(st.id, Cancel)
-		st.breakOff(errBodyBroke)
-		c.forget(&st.stream)
+		c.cut(&st.stream, errBodyBroke)
 	}
 	c.mu.Unlock()
 }

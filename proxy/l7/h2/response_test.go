@@ -319,3 +319,18 @@ func TestAResponseThatEndsWithTheConnectionIsCutOff(t *testing.T) {
 		t.Errorf("usable %v, %d changes", u.Usable(), u.changes.Load())
 	}
 }
+
+// TestAServerMayGiveCreditForEveryStream: streams opened count for the allowance
+// on this side, too.
+func TestAServerMayGiveCreditForEveryStream(t *testing.T) {
+	u := dialed(t)
+	u.server.begin()
+	for id := uint32(1); id < 200; id += 2 {
+		c := u.send()
+		u.server.head(id)
+		u.server.WriteWindowUpdate(id, 1)
+		u.server.WriteWindowUpdate(0, 1)
+		u.server.answer(id, "")
+		c.ok()
+	}
+}

@@ -63,7 +63,7 @@ func (s *Server) Run() error {
 	s.flushNow()
 	s.active.Wait()
 	s.flushNow()
-	s.linger()
+	s.linger(lingerFor)
 	s.cfg.Budget.give(s.flow.grown)
 	if err == io.EOF {
 		if err = nil; cut {
@@ -192,7 +192,7 @@ func (s *Server) head() *Error {
 		return nil
 	}
 	s.last = id
-	s.floods.opened++
+	s.opened.Add(1)
 	if s.open >= int(s.limits.MaxConcurrentStreams) {
 		s.mu.Unlock()
 		return errRefusing

@@ -199,8 +199,7 @@ func (st *ServerStream) Reset() {
 	c.mu.Lock()
 	if st.listed && !st.sendEnd {
 		c.appendReset(st.id, InternalError)
-		st.breakOff(errOurReset)
-		c.forget(&st.stream)
+		c.cut(&st.stream, errOurReset)
 	}
 	c.mu.Unlock()
 }

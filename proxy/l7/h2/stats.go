@@ -19,6 +19,7 @@ const (
 	goAwayReceived
 	trailers
 	flowPaused
+	memoryResets
 )
 
 // The gauge of connections.
@@ -42,7 +43,8 @@ var Layout = stat.Layout{
 		goAwaySent:           "goaway_sent",
 		goAwayReceived:       "goaway_received", // ours
 		trailers:             "trailers",
-		flowPaused:           "flow_control_paused", // ours: DATA had to wait for a window
+		flowPaused:           "flow_control_paused",  // ours: DATA had to wait for a window
+		memoryResets:         "buffer_budget_resets", // ours: see ErrMemory
 	},
 	Gauges: []string{
 		streamsActive: "streams_active",

@@ -54,6 +54,7 @@ type streamState struct {
 	sendEnd     bool  // END_STREAM
 	answered    bool  // a head was sent
 	wantsWindow bool  // the writer waits for the stream's window
+	queued      queue // what the writer waits for in a list of the connection
 
 	err  error // how the stream broke; nil: it has not
 	lost bool  // of what has come nothing is to be read any more
@@ -119,6 +120,7 @@ func (st *stream) settle() {
 // owner must not use the stream afterwards.
 func (st *stream) end(code Code) {
 	c := st.c
+	c.dequeue(st)
 	if st.listed {
 		c.appendReset(st.id, code)
 		c.forget(st)
@@ -173,11 +175,11 @@ func (st *stream) write(p []byte, end endStream, gone *atomic.Bool) error {
 		}
 		switch {
 		case c.full():
-			c.waiting = append(c.waiting, st)
+			c.enqueue(st, forRoom)
 		case st.send <= 0:
 			st.wantsWindow = true
 		default:
-			c.flow.windowless = append(c.flow.windowless, st)
+			c.enqueue(st, forWindow)
 		}
 		c.mu.Unlock()
 		c.stats.Counter(flowPaused).Inc()
@@ -223,7 +225,7 @@ func (st *stream) awaitRoom(gone *atomic.Bool) error {
 	c := st.c
 	c.mu.Lock()
 	for c.full() && st.err == nil {
-		c.waiting = append(c.waiting, st)
+		c.enqueue(st, forRoom)
 		c.mu.Unlock()
 		c.flush()
 		if err := st.writer.park(gone); err != nil {
@@ -262,6 +264,9 @@ func (st *stream) endSend() {
 // appendTrailer ends the stream with trailers, under the lock.
 func (st *stream) appendTrailer(h *l7.Header) {
 	c := st.c
+	for _, framing := range [...]l7.Name{l7.NameContentLength, l7.NameTE, l7.NameTrailer} { // RFC 9110 6.5.1
+		h.Remove(framing)
+	}
 	at := c.beginHeaders()
 	c.out.b = appendFields(c.out.b, h)
 	c.endHeaders(at, st.id, flagEndStream)

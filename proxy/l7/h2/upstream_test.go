@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -65,11 +66,18 @@ func dialTo(t testing.TB, cfg *h2.Config, addr netip.AddrPort) *h2.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := h2.NewClient(sock.New(nc), cfg, func(*h2.Client) {})
+	settled := make(chan struct{}, 1)
+	c := h2.NewClient(sock.New(nc), cfg, func(*h2.Client) {
+		select {
+		case settled <- struct{}{}:
+		default:
+		}
+	})
 	t.Cleanup(func() {
 		c.Close()
 		<-c.Done()
 	})
+	testkit.Wait(t, "the server's SETTINGS", settled)
 	return c
 }
 
@@ -112,6 +120,12 @@ func (u *upstream) sends(method string, body l7.Body, fields ...string) *call {
 func (u *upstream) holds(method string, body l7.Body, fields ...string) *call {
 	u.t.Helper()
 	st := u.Open()
+	if st == nil && !u.Settled() && u.server.settled { // one stream before SETTINGS, more behind them
+		for !u.Settled() {
+			runtime.Gosched()
+		}
+		st = u.Open()
+	}
 	if st == nil {
 		u.t.Fatal("the connection takes no stream")
 	}
