@@ -55,6 +55,7 @@ func (c *Client) run() {
 	} else {
 		c.sock.WriteBy(sock.Now() + lingerFor)
 		c.sock.Wake()
+		c.finish()
 		c.drained.Wait()
 	}
 	c.sock.Close()

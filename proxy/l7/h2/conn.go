@@ -2,6 +2,7 @@ package h2
 
 import (
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -310,13 +311,19 @@ func (c *conn) linger(most time.Duration) {
 	c.drained.Wait()
 }
 
-// finish sends the FIN, or leaves it to who writes.
+// finish ends the output: the FIN is sent, or left to who drains. What others
+// append from now on goes nowhere.
 func (c *conn) finish() {
 	c.mu.Lock()
-	c.ending = true
-	writing := c.writing
+	for c.writing && !c.stuck { // somebody writes, which takes no time
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	c.ending, c.ended = true, !c.writing
+	done := c.ended
 	c.mu.Unlock()
-	if !writing {
+	if done {
 		c.sock.CloseWrite()
 	}
 }

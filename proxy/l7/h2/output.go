@@ -23,6 +23,7 @@ type output struct {
 	writing    bool    // somebody writes
 	stuck      bool    // the socket is full
 	ending     bool    // a FIN is to follow what is left
+	ended      bool    // nothing is written any more
 	tableSaid  bool
 	waiting    []*stream // for room here; first come, first served
 	drained    sync.WaitGroup
@@ -129,6 +130,10 @@ func (c *conn) flushNow() {
 // write writes what waits, without waiting itself. It is called with the lock
 // and gives it up.
 func (c *conn) write() {
+	if c.ended && c.out != nil {
+		c.out.release()
+		c.out, c.outFrames, c.outControl = nil, 0, 0
+	}
 	for !c.writing && c.out != nil {
 		out := c.out
 		frames, control := c.outFrames, c.outControl
@@ -147,7 +152,12 @@ func (c *conn) write() {
 		c.wrote(out, frames, control)
 	}
 	waiting := c.takeWaiting()
+	fin := c.ending && !c.ended && !c.writing
+	c.ended = c.ended || fin
 	c.mu.Unlock()
+	if fin {
+		c.sock.CloseWrite()
+	}
 	wakeWriters(waiting)
 }
 
@@ -251,15 +261,12 @@ func (d *drain) Run() {
 	c.wrote(out, frames, control)
 	if err != nil {
 		// Nobody reads any more: the reader is told, and ends the connection.
+		c.ended = true
 		c.mu.Unlock()
 		c.sock.Close()
 		return
 	}
-	ending := c.ending && c.out == nil
 	c.write()
-	if ending {
-		c.sock.CloseWrite()
-	}
 }
 
 // appendGoAway appends a GOAWAY, under the lock.

@@ -74,6 +74,14 @@ func (p *parker) ring() {
 	p.wake()
 }
 
+// disarm stops the timer, which would keep what the parker is part of in memory.
+func (p *parker) disarm() {
+	if p.timer != nil {
+		p.timer.Stop()
+		p.armed.Store(0)
+	}
+}
+
 // reset makes the parker ready for its next owner. The timer may go on.
 func (p *parker) reset() {
 	p.by.Store(0)

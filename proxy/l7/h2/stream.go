@@ -145,8 +145,10 @@ func (st *stream) clear() {
 	st.reader.reset()
 	st.writer.reset()
 	st.body.clear()
-	if cap(st.arena)+cap(st.tail) > keepArena {
-		st.arena, st.tail = nil, nil
+	if cap(st.arena)+cap(st.tail) > keepArena { // and nothing may point there any more
+		st.arena, st.tail, st.fields, st.trailer.Fields = nil, nil, nil, nil
+		st.reader.disarm()
+		st.writer.disarm()
 	}
 	st.streamState = streamState{inbox: inbox{blocks: st.inbox.blocks[:0]}, fields: st.fields[:0], arena: st.arena, tail: st.tail,
 		trailer: l7.Header{Fields: st.trailer.Fields[:0]}}
