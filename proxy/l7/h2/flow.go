@@ -6,7 +6,8 @@ import "encoding/binary"
 // passed on, so that a slow reader holds back its writer; credit for the
 // connection on receipt, so that one slow stream does not hold back the others,
 // as long as the process's budget allows. Past it, the connection's credit too
-// waits until bytes are passed on. In the other direction, where a peer returns the
+// waits until bytes are passed on, and at half of its window the stream that
+// holds the most is reset: see relieve. In the other direction, where a peer returns the
 // connection's credit only as it reads, one stream whose reader has stalled must
 // not use it up: see room.
 
