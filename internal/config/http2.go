@@ -18,8 +18,8 @@ type HTTP2 struct {
 	// MaxHeaderBytes and MaxHeaders bound a header block, decoded.
 	MaxHeaderBytes, MaxHeaders Value[uint32]
 	Floods                     HTTP2Floods
-	// StreamBufferBudget is how many bytes all connections together may buffer
-	// beyond their initial windows; see Measured.
+	// StreamBufferBudget is how many bytes of bodies all connections together may
+	// hold that nobody has taken yet, grown windows included; see Measured.
 	StreamBufferBudget Value[int64]
 }
 
@@ -122,7 +122,7 @@ var http2Settings = []setting{
 		set: into(func(r *Run) *Value[time.Duration] { return &r.HTTP2.Floods.PrematureResetMinStreamLifetime },
 			duration(time.Millisecond, time.Hour))},
 	{flag: "http2-stream-buffer-budget", arg: "BYTES",
-		help: "bytes that all connections may buffer beyond their first windows; 0: windows do not grow (an eighth of the memory limit)",
+		help: "bytes that all connections may hold of bodies nobody has taken; past it who holds most is reset (an eighth of the memory limit)",
 		set: into(func(r *Run) *Value[int64] { return &r.HTTP2.StreamBufferBudget }, func(s string) (int64, error) {
 			n, err := byteCount(0, 1<<40)(s)
 			return int64(n), err
