@@ -91,6 +91,11 @@ func (r *receiver) readHead(limit int, begins func(b []byte) error) ([]byte, err
 	for {
 		b := r.cur.Bytes()
 		n, err := scan.find(b)
+		if len(b) > 0 && (n == 0 || n > limit) {
+			if err := begins(b); err != nil {
+				return nil, err // whatever is wrong behind it, and however it was cut into reads
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -99,11 +104,6 @@ func (r *receiver) readHead(limit int, begins func(b []byte) error) ([]byte, err
 		}
 		if n > 0 {
 			return b[:n], nil
-		}
-		if len(b) > 0 {
-			if err := begins(b); err != nil {
-				return nil, err
-			}
 		}
 		if r.cur.Full() {
 			r.cur.Grow(min(limit, roomFor(len(b))))

@@ -41,8 +41,8 @@ func beginsRequest(b []byte) error {
 	if !l7.IsToken(b[:1]) {
 		return errRequestLine
 	}
-	if end := bytes.IndexByte(b, '\n'); end > 0 {
-		return parseRequestLine(b[:end-1], new(l7.Request))
+	if line, _, whole := bytes.Cut(b, crlf); whole {
+		return parseRequestLine(line, new(l7.Request))
 	}
 	return nil
 }
