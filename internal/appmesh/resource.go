@@ -2,6 +2,7 @@ package appmesh
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -57,8 +58,11 @@ type resource struct {
 	owner  string // the mesh's 12-digit owner, where the document says
 	parent string // router of a route, gateway of a gateway route
 	name   string
-	at     mesh.Position // where the name stands
-	spec   *value
+	// dated is when the resource was last changed, where the document says
+	// (states, describe output); zero where it does not.
+	dated time.Time
+	at    mesh.Position // where the name stands
+	spec  *value
 	// faulty is true once an error was found in it.
 	faulty bool
 	// ports are the listeners of a node, router or gateway, once checked.

@@ -25,6 +25,12 @@ var rows = []row{
 	{"internal/sock", nil, "the one door to the kernel's sockets"},
 	{"proxy/sniff", nil, "looks at bytes"},
 
+	{"internal/terminal", nil, "writes reports for people"},
+	{"internal/explain", []string{"internal/mesh", "internal/terminal"}, "what would happen to a request: the answer, not who finds it"},
+	{"internal/diff", []string{"internal/mesh", "internal/terminal"}, "compares snapshots"},
+	{"internal/check", []string{"internal/appmesh", "internal/config", "internal/mesh", "internal/terminal", "iptables"}, "holds a task definition and a mesh against what this build does"},
+	{"internal/doctor", []string{"internal/config", "internal/mesh", "internal/sock", "internal/terminal", "iptables"}, "looks at the machine, never the engine"},
+
 	{"internal/appmesh", []string{"internal/mesh", "internal/stat"}, "never the engine"},
 	{"internal/config", []string{"internal/mesh", "internal/stat"}, "never the engine"},
 	{"internal/discovery", []string{"internal/mesh", "internal/stat"}, "never the engine"},
@@ -40,7 +46,7 @@ var rows = []row{
 	{"proxy/filter", []string{"proxy/l7", "resilience", "internal/mesh", "internal/stat"}, "stages know messages, not connections"},
 	{"proxy/upstream", []string{"proxy/l7", "proxy/l7/h1", "proxy/l7/h2", "lb", "resilience", "internal/mesh", "internal/sock", "internal/stat"}, "attempts and pools"},
 	{"proxy/l4", []string{"proxy/upstream", "proxy/relay", "proxy/sniff", "internal/sock", "internal/stat"}, "TCP"},
-	{"proxy", []string{"proxy/...", "internal/mesh", "internal/sock", "internal/stat"}, "the engine"},
+	{"proxy", []string{"proxy/...", "internal/explain", "internal/mesh", "internal/sock", "internal/stat"}, "the engine"},
 
 	{"internal/live", []string{"proxy/...", "internal/mesh", "internal/stat"}, "swaps the snapshot"},
 	{"admin", []string{"internal/mesh", "internal/stat"}, "reads the rest through interfaces it declares itself"},

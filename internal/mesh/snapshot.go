@@ -13,7 +13,8 @@ type Snapshot struct {
 	// Preference is the mesh-wide ipPreference; it decides the bind addresses.
 	Preference IPPreference
 	// Inbound holds the chains of the ingress port, one for each listener of
-	// the node, ordered by port.
+	// the node, ordered by port. Those of a virtual gateway are bound to their
+	// own ports instead: nothing redirects to it.
 	Inbound []*Listener
 	// Outbound holds the chains of the egress port, one for each distinct port
 	// among the listed backends, ordered by port.
@@ -52,7 +53,7 @@ func (r Resource) String() string {
 // ResourceKind is the kind of resource a proxy can stand for.
 type ResourceKind uint8
 
-// The kinds a proxy can stand for; virtual gateways are refused for now.
+// The kinds a proxy can stand for.
 const (
 	VirtualNode ResourceKind = iota
 	VirtualGateway
@@ -151,6 +152,14 @@ type Listener struct {
 	VirtualHosts []VirtualHost
 	// Targets share the connections of a TCP chain by weight.
 	Targets []Target
+	// AnyPort is true where a port in an authority does not count when its
+	// virtual host is looked for: on a virtual gateway, whose clients dial the
+	// port of a load balancer.
+	AnyPort bool
+	// Gate, on a virtual gateway's listener, carries its connectionPool: what it
+	// lets through at once, under the name of the cluster by which App Mesh's
+	// Envoy came back to itself (App Mesh 2.5, 2.7). Nil on all others.
+	Gate *Cluster
 	// TLS is what an ingress listener says about TLS; nil: nothing.
 	TLS *ServerTLS
 	// IdleTimeout closes a TCP connection without bytes; 0 never.
@@ -171,7 +180,9 @@ func (l *Listener) RouteName() string {
 type VirtualHost struct {
 	// Name is the virtual service's name, as written.
 	Name string
-	// Domains are lower case: "name" and "name:port", or "*" alone.
+	// Domains are lower case: "name" and "name:port", "*" before a suffix, or
+	// "*" alone. A name counts before a suffix, a longer suffix before a shorter
+	// one, "*" last.
 	Domains []string
 	// Routes are in order of evaluation: the first match wins. Empty: 404.
 	Routes []Route
@@ -193,10 +204,32 @@ type Route struct {
 	Idle Timeout
 	// Retry is nil where nothing is ever retried (ingress).
 	Retry *RetryPolicy
+	// Rewrite changes the request before it goes on; nil changes nothing.
+	Rewrite *Rewrite
+	// Service, in a gateway route, is the virtual service that the request goes
+	// to once it is rewritten: the first of its routes that matches says all the
+	// rest, and without one the answer is 404. Targets, Timeout, Idle and Retry
+	// are zero here then. Nil in all other routes, and in those of Service.
+	Service *VirtualHost
 	// Refuse, when not empty, says why every request is answered 503 instead
 	// of sent: this backend's own client policy demands TLS, which is not there
 	// yet. Others may use the same clusters without.
 	Refuse string
+	Origin Origin
+}
+
+// Rewrite is what a gateway route does to a request (App Mesh 1.7, 2.5).
+type Rewrite struct {
+	// Host replaces the authority, and the Host header with it. Empty keeps
+	// both; the request then says in x-app-mesh-virtual-service which virtual
+	// service it is for.
+	Host string
+	// Service is the virtual service's name, as written.
+	Service string
+	// Prefix, when not nil, replaces what Match.Prefix has matched.
+	Prefix *string
+	// Path, when not empty, replaces the whole path. The query stays in both.
+	Path   string
 	Origin Origin
 }
 
