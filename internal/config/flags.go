@@ -50,7 +50,7 @@ var generalSettings = []setting{
 		help: "what another CloudFormation stack exports, for ImportValue; repeat, in the variable one per line",
 		set:  into(func(r *Run) *Value[map[string]string] { return &r.Documents.Imports }, assignments)},
 	{flag: "node", arg: "RESOURCE",
-		help: "what to stand for: mesh/MESH/virtualNode/NODE, or its ARN (APPMESH_RESOURCE_ARN)",
+		help: "what to stand for: mesh/MESH/virtualNode/NODE, mesh/MESH/virtualGateway/GATEWAY, or its ARN (APPMESH_RESOURCE_ARN; APPMESH_RESOURCE_NAME; APPMESH_VIRTUAL_NODE_NAME)",
 		set:  func(p *parser, text, from string) error { return p.setResource(text, from) }},
 	{flag: "endpoints", arg: "FILE",
 		help: "static endpoints by discovery name, instead of DNS, for tests and laptops",
@@ -65,7 +65,7 @@ var generalSettings = []setting{
 		help: "address of the local app (127.0.0.1, or ::1 as the documents say)",
 		set:  into(func(r *Run) *Value[netip.Addr] { return &r.Listen.App }, address)},
 	{flag: adminFlag, arg: "ADDRS",
-		help: "admin interface: ip:port, or unix:///path (127.0.0.1:9901; 0.0.0.0:9901 when APPMESH_ variables are set)",
+		help: "admin interface: ip:port, or unix:///path (127.0.0.1:9901; 0.0.0.0:9901 when APPMESH_ variables are set; ENVOY_ADMIN_MODE; ENVOY_ADMIN_ACCESS_PORT; ENVOY_ADMIN_ACCESS_ENABLE_IPV6)",
 		set:  func(p *parser, text, from string) error { return p.setAdmin(text, from) }},
 	{flag: "admin-open",
 		help: "let peers that are not loopback use the whole admin interface, not only ready, server_info and stats",
@@ -124,7 +124,7 @@ func into[T any](at func(*Run) *Value[T], parse func(string) (T, error)) func(*p
 func RunUsage() string {
 	var b strings.Builder
 	b.WriteString("usage: outrider run [flags]\n\n" +
-		"Serves as the sidecar of one App Mesh virtual node. Each flag --some-flag may be\n" +
+		"Serves as the sidecar of one App Mesh virtual node, or as a virtual gateway. Each flag --some-flag may be\n" +
 		"given as variable OUTRIDER_SOME_FLAG instead; the variables of an App Mesh task\n" +
 		"work too. Documents may also be text in " + inlineVariable + " (or gzip in base64).\n\n")
 	for _, s := range settings {

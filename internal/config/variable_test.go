@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -128,24 +127,6 @@ func TestEveryVariableIsHonouredOrAnswered(t *testing.T) {
 		}
 		if fate != c.fate {
 			t.Errorf("%s=%s: %s, want %s (%v)", c.name, c.value, fate, c.fate, warnings)
-		}
-	}
-}
-
-func TestVariablesWithoutTheirSwitchAreDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range appMesh {
-		if v.needs == "" {
-			continue
-		}
-		row := func(line string) bool {
-			return strings.HasPrefix(line, "|") && strings.Contains(line, "`"+v.name+"`") && strings.HasSuffix(line, "| `"+v.needs+"` |")
-		}
-		if !slices.ContainsFunc(strings.Split(string(page), "\n"), row) {
-			t.Errorf("docs/configuration.md does not say that %s needs %s", v.name, v.needs)
 		}
 	}
 }

@@ -26,6 +26,7 @@ var suites = []suite{
 	{name: "fuzz", run: fuzz},
 	{name: "namespace", needs: tools.Namespaces, root: true, run: namespaces},
 	{name: "e2e", needs: tools.EndToEnd, run: endToEnd},
+	{name: "docs", needs: tools.Documents, run: documents},
 	{name: "interop", run: interoperability},
 	{name: "h2spec", needs: tools.Conformance, run: h2spec},
 	{name: "demo", needs: tools.Demo, run: demonstration},
@@ -37,6 +38,7 @@ var (
 	lawTests       = []string{"./internal/archtest"}
 	namespaceTests = []string{"./test/netns", "./internal/testkit/netns"}
 	endToEndTests  = []string{"./test/e2e"}
+	documentTests  = []string{"./test/docs"}
 	interopTests   = []string{"./test/interop"}
 	demoTests      = []string{"./test/demo"}
 )
@@ -71,6 +73,11 @@ func endToEnd(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, append([]string{"-count=1"}, endToEndTests...)...)
 }
 
+// documents runs what the documentation shows, and holds its tables against the code.
+func documents(ctx context.Context, s *session) tally {
+	return s.goTest(ctx, nil, append([]string{"-count=1"}, documentTests...)...)
+}
+
 // interoperability is others' clients and servers through the binary.
 func interoperability(ctx context.Context, s *session) tally {
 	return s.goTest(ctx, nil, append([]string{"-count=1", "-skip=^TestH2spec$"}, interopTests...)...)
@@ -89,7 +96,7 @@ func (s *session) unitPackages(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests, interopTests, demoTests)...)
+	own, err := s.goList(ctx, slices.Concat(lawTests, namespaceTests, endToEndTests, documentTests, interopTests, demoTests)...)
 	return slices.DeleteFunc(all, func(p string) bool { return slices.Contains(own, p) }), err
 }
 

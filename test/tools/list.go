@@ -114,6 +114,13 @@ var EndToEnd = []Tool{
 	{Program: "pgrep", Package: "procps"},
 }
 
+// Documents is what the shell blocks of the documentation use.
+var Documents = []Tool{
+	{Program: "unshare", Package: "util-linux"},
+	{Program: "ip", Package: "iproute2"},
+	{Program: "iptables", Package: "iptables"},
+}
+
 // Conformance is what others wrote to judge a protocol by.
 var Conformance = []Tool{
 	{Program: "h2spec", Module: "github.com/summerwind/h2spec/cmd/h2spec", Pins: "h2spec"}, // v2.2.1
@@ -149,7 +156,7 @@ var Lint = []Tool{
 func All() []Tool {
 	var all []Tool
 	seen := map[string]bool{}
-	for _, part := range [][]Tool{Base, Go, Demo, Namespaces, EndToEnd, Conformance, Bench, Race, Lint} {
+	for _, part := range [][]Tool{Base, Go, Demo, Namespaces, EndToEnd, Documents, Conformance, Bench, Race, Lint} {
 		for _, tool := range part {
 			if !seen[tool.Program] {
 				seen[tool.Program] = true

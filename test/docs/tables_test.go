@@ -1,0 +1,104 @@
+package docs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/outrider-mesh/outrider/internal/config"
+)
+
+// tables are the generated parts of documents by the name in their marks.
+var tables = []struct {
+	file, name string
+	make       func() string
+}{
+	{"docs/configuration.md", "settings", settings},
+	{"docs/configuration.md", "variables", variables},
+}
+
+// TestTablesAreThoseOfTheCode: a table that differs from what the code says is
+// a mistake of the document.
+func TestTablesAreThoseOfTheCode(t *testing.T) {
+	for _, table := range tables {
+		file := filepath.Join(top, table.file)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin, end := []byte("<!-- generated: "+table.name+" -->\n"), []byte("<!-- end of "+table.name+" -->\n")
+		from, to := bytes.Index(text, begin), bytes.Index(text, end)
+		if from < 0 || to < from {
+			t.Errorf("%s has no marks of %q", table.file, table.name)
+			continue
+		}
+		from += len(begin)
+		want := table.make()
+		if string(text[from:to]) == want {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s: the table of %s is not what the code says: go test ./test/docs -run Tables -update", table.file, table.name)
+			continue
+		}
+		text = append(append(append([]byte(nil), text[:from]...), want...), text[to:]...)
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// settings are the flags of outrider run.
+func settings() string {
+	var b strings.Builder
+	b.WriteString("| flag | variable | default | meaning | also set by |\n|---|---|---|---|---|\n")
+	for _, s := range config.Settings() {
+		flag := s.Flag
+		if s.Arg != "" {
+			flag += " " + s.Arg
+		}
+		row(&b, code(flag), code(s.Variable), cell(s.Default), cell(s.Meaning), codes(s.Also))
+	}
+	return b.String()
+}
+
+// variables are those of an App Mesh task.
+func variables() string {
+	var b strings.Builder
+	b.WriteString("| variable | what it does here |\n|---|---|\n")
+	for _, v := range config.AppMeshVariables() {
+		effect := "as it did"
+		switch {
+		case v.Acts:
+		case v.Instead != "":
+			effect = "nothing: would have " + v.Effect + "; " + v.Instead
+		default:
+			effect = "not yet: would have " + v.Effect
+		}
+		if v.Needs != "" {
+			effect += " (with " + code(v.Needs) + ")"
+		}
+		row(&b, code(v.Name), cell(effect))
+	}
+	return b.String()
+}
+
+func row(b *strings.Builder, cells ...string) {
+	fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+}
+
+func code(s string) string { return "`" + s + "`" }
+
+func codes(all []string) string {
+	quoted := make([]string, len(all))
+	for i, s := range all {
+		quoted[i] = code(s)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// cell keeps a text from ending its cell.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
