@@ -34,6 +34,9 @@ func (c *checker) value(v *value, s *shape, p *path) {
 	case invalid: // a front end has refused it
 		return
 	}
+	if s.refers && !c.inMesh(v, p) {
+		return
+	}
 	if s.loosen != nil {
 		s.loosen(v)
 	}

@@ -102,7 +102,7 @@ type request struct {
 	names   [kindCount]*value
 	owner   *value
 	spec    *value
-	arn     bool
+	said    metadata
 	unknown []*member
 }
 
@@ -118,15 +118,19 @@ func (d *Documents) request(v *value, k kind) {
 		return
 	}
 	name := r.names[k]
-	res := &resource{kind: k, name: name.text, at: name.at, spec: r.spec, owner: r.owner.str()}
+	res := &resource{kind: k, name: name.text, at: name.at, spec: r.spec, faulty: len(r.unknown) > 0}
 	if m := r.names[meshKind]; m != nil {
 		res.mesh = m.text
 	}
+	if account(r.owner.str()) {
+		res.owner = r.owner.text
+	}
+	r.said.describe(res)
 	if p := kinds[k].parent; p != "" {
 		res.parent = r.names[kindNamed(p)].text
 	}
 	if res.spec == nil {
-		if r.arn && k != meshKind {
+		if r.said.arn != nil && k != meshKind {
 			d.documentError(v, v.at, res.String()+" has no spec: this is the output of a list command", "use the output of the describe command")
 			return
 		}
@@ -163,11 +167,10 @@ func (d *Documents) requestMembers(v *value) (r request, ok bool) {
 			take(&r.names[k], m)
 		case named(m.name, "meshOwner"):
 			take(&r.owner, m)
-			if len(m.value.text) != 12 {
+			if !account(m.value.text) {
 				d.documentError(v, m.value.at, "meshOwner "+strconv.Quote(m.value.text)+" must be an account of 12 digits", "")
 			}
-		case named(m.name, "arn"):
-			r.arn = true
+		case r.said.take(m.name, m.value):
 		case !isIgnored(m.name):
 			r.unknown = append(r.unknown, m)
 		}

@@ -193,7 +193,7 @@ func TestCDK(t *testing.T) {
 	if fs := d.Check(); len(fs) > 0 {
 		t.Errorf("%+v", fs)
 	}
-	if s, fs := d.Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{}); s == nil || d.meshes["m"].find(nodeKind, "front").owner != "123456789012" {
+	if s, fs := d.Compile(mesh.Resource{Mesh: "m", Name: "front"}, Options{}); s == nil || d.meshes[meshID{"m", "123456789012"}].find(nodeKind, "front").owner != "123456789012" {
 		t.Errorf("no snapshot: %+v", fs)
 	}
 }

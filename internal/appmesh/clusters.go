@@ -89,7 +89,7 @@ func (c *compiler) nodePreference(node *resource) mesh.IPPreference {
 // originalDst is a cluster whose endpoint is the address the app chose.
 func (c *compiler) originalDst(name string, origin mesh.Origin) {
 	c.add(&mesh.Cluster{
-		Name:           "cds_egress_" + c.reach.mesh.name + "_" + name,
+		Name:           "cds_egress_" + c.reach.mesh.id.name + "_" + name,
 		Protocol:       mesh.TCP,
 		Discovery:      mesh.Discovery{Kind: mesh.OriginalDst},
 		ConnectTimeout: connectEndpoint,
@@ -103,7 +103,7 @@ func (c *compiler) add(cluster *mesh.Cluster) *mesh.Cluster {
 }
 
 func (c *compiler) clusterName(direction string, node *resource, l *listener) string {
-	return "cds_" + direction + "_" + c.reach.mesh.name + "_" + node.name + "_" + l.protocol.String() + "_" + strconv.Itoa(int(l.port))
+	return "cds_" + direction + "_" + c.reach.mesh.id.name + "_" + node.name + "_" + l.protocol.String() + "_" + strconv.Itoa(int(l.port))
 }
 
 // healthCheckOf fills in what the guide leaves out with the console's first

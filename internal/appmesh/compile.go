@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -74,13 +73,16 @@ func (d *Documents) reach(res mesh.Resource) (_ *reach, trouble *mesh.Finding) {
 	if res.Kind == mesh.VirtualGateway {
 		return nil, &mesh.Finding{Severity: mesh.Error, Resource: res.String(), Message: gateways.message, Hint: "name a virtual node"}
 	}
-	ix := d.meshes[res.Mesh]
+	ix, trouble := d.meshOf(res)
+	if trouble != nil {
+		return nil, trouble
+	}
 	node := ix.find(nodeKind, res.Name)
 	if node == nil {
 		return nil, d.nobody(res, ix)
 	}
 	r := &reach{mesh: ix, node: node, owner: res.Owner, has: map[*resource]bool{node: true}}
-	if m := ix.find(meshKind, ix.name); m != nil {
+	if m := ix.find(meshKind, ix.id.name); m != nil {
 		r.has[m] = true
 	}
 	for _, b := range node.spec.get("backends").list() {
@@ -125,25 +127,16 @@ func (r *reach) any(ask func(string) bool) bool {
 			return true
 		}
 	}
-	return r.mesh.find(meshKind, r.mesh.name) == nil && ask("egressFilter")
+	return r.mesh.find(meshKind, r.mesh.id.name) == nil && ask("egressFilter")
 }
 
-// nobody says that the resource is not among the documents.
+// nobody says that the resource is not among those of its mesh.
 func (d *Documents) nobody(res mesh.Resource, ix *index) *mesh.Finding {
-	f := mesh.Finding{Severity: mesh.Error, Resource: res.String()}
-	if ix == nil {
-		names := slices.Sorted(maps.Keys(d.meshes))
-		f.Message = fmt.Sprintf("no document is of mesh %q", res.Mesh)
-		if near := mesh.Nearest(res.Mesh, names); near != "" {
-			f.Hint = fmt.Sprintf("did you mean %q?", near)
-		}
-	} else {
-		f.Message = fmt.Sprintf("no virtual node %q in mesh %q", res.Name, res.Mesh)
-		if near := mesh.Nearest(res.Name, slices.Sorted(maps.Keys(ix.of[nodeKind]))); near != "" {
-			f.Hint = fmt.Sprintf("did you mean %q (%s)?", near, place(ix.of[nodeKind][near].at))
-		}
+	f := mesh.Finding{Severity: mesh.Error, Resource: res.String(),
+		Message: fmt.Sprintf("no virtual node %q in mesh %q: %d resources were read", res.Name, res.Mesh, d.Resources())}
+	if near := mesh.Nearest(res.Name, slices.Sorted(maps.Keys(ix.of[nodeKind]))); near != "" {
+		f.Hint = fmt.Sprintf("did you mean %q (%s)?", near, place(ix.of[nodeKind][near].at))
 	}
-	f.Message += ": " + strconv.Itoa(d.Resources()) + " resources were read"
 	f.Hint = d.orHidden(f.Hint)
 	return &f
 }
@@ -179,7 +172,7 @@ func (d *Documents) outside(r *reach) []finding {
 // mesh compiles the egress filter and what always stands beside it.
 func (c *compiler) mesh() {
 	spec := (*value)(nil)
-	if m := c.reach.mesh.find(meshKind, c.reach.mesh.name); m != nil {
+	if m := c.reach.mesh.find(meshKind, c.reach.mesh.id.name); m != nil {
 		spec = m.spec
 	}
 	c.snapshot.Preference = preference(spec.get("serviceDiscovery", "ipPreference"), mesh.AnyFamily)

@@ -204,9 +204,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("a finding without words: %+v", finding)
 			}
 		}
-		for name, ix := range d.meshes {
+		for id, ix := range d.meshes {
 			for node := range ix.of[nodeKind] {
-				s, findings := d.Compile(mesh.Resource{Mesh: name, Name: node}, Options{})
+				s, findings := d.Compile(mesh.Resource{Mesh: id.name, Owner: id.owner, Name: node}, Options{})
 				if s == nil && len(findings) == 0 {
 					t.Fatal("no snapshot and no reason")
 				}

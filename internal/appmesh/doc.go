@@ -7,8 +7,8 @@
 //	json.go        a Source becomes values that know their file, line and
 //	yaml.go        column (value.go); JSON and YAML, with every size bounded
 //	frontend.go    values become resources: kind, names, spec. Each document
-//	cli.go         form is one front end; this build has the API's own form
-//	               (requests and describe output) and names the others
+//	cli*.go        form is one front end; cli.go reads the API's own form,
+//	               requests and describe output
 //	cloudformation*.go, intrinsic*.go
 //	               templates, and the functions in them
 //	kubernetes*.go manifests of the App Mesh controller, both its versions
@@ -16,6 +16,8 @@
 //	schema*.go     the seven kinds with all their fields and limits
 //	check.go       a spec is held against its schema; what passes is canonical
 //	documents.go   the index of all resources: Parse, Check
+//	owners.go      meshes of one name and several accounts are told apart
+//	duplicates.go  of several definitions of one resource one stands
 //	refs*.go       what only shows between resources: names that lead nowhere,
 //	               ports and protocols that disagree, routes never reached
 //	compile.go     the reach of one node becomes a Snapshot: inbound.go,

@@ -20,7 +20,7 @@ type Documents struct {
 	sources   []string
 	documents int
 	resources []*resource
-	meshes    map[string]*index
+	meshes    map[meshID]*index
 	findings  []finding
 	// unreadable names the sources with an error in their syntax, unreadForms
 	// those in a form that is not read yet.
@@ -33,12 +33,9 @@ type Documents struct {
 
 // An index finds the resources of one mesh by kind and name. Names are
 // compared exactly, as App Mesh does.
-//
-// Decision: a mesh is its name. Documents of two owners' meshes of one name do
-// not belong side by side, and would clash in cluster names too.
 type index struct {
-	name string
-	of   [kindCount]map[string]*resource
+	id meshID
+	of [kindCount]map[string]*resource
 	// children are routes by router and gateway routes by gateway.
 	routes, gatewayRoutes map[string][]*resource
 	// twins tell Cloud Map services that several nodes share.
@@ -62,7 +59,7 @@ func Parse(sources []Source) *Documents { return Checks{}.Parse(sources) }
 // Parse reads, checks and indexes sources. It never fails: what is wrong is a
 // finding.
 func (k Checks) Parse(sources []Source) *Documents {
-	d := &Documents{checks: k, meshes: make(map[string]*index)}
+	d := &Documents{checks: k, meshes: make(map[meshID]*index)}
 	for _, s := range sources {
 		d.sources = append(d.sources, s.Name)
 		d.source(s)
@@ -70,11 +67,13 @@ func (k Checks) Parse(sources []Source) *Documents {
 	d.readTemplates()
 	d.kubernetes()
 	d.nameMeshes()
+	d.ownMeshes()
 	for _, res := range d.resources {
 		c := checker{d, res}
 		c.spec()
 		res.readPorts()
 	}
+	d.settle()
 	d.index()
 	d.references()
 	return d
@@ -182,10 +181,10 @@ func (d *Documents) nameMeshes() {
 	d.resources = kept
 }
 
-// index sorts resources into their meshes and reports names given twice.
+// index sorts resources into their meshes.
 func (d *Documents) index() {
 	for _, res := range d.resources {
-		ix := d.mesh(res.mesh)
+		ix := d.mesh(meshID{res.mesh, res.owner})
 		switch res.kind {
 		case routeKind:
 			ix.routes[res.parent] = append(ix.routes[res.parent], res)
@@ -196,24 +195,18 @@ func (d *Documents) index() {
 		if res.parent != "" {
 			key = res.parent + "/" + res.name
 		}
-		first := ix.of[res.kind][key]
-		if first == nil {
-			ix.of[res.kind][key] = res
-			continue
-		}
-		d.add(finding{owner: first, Finding: mesh.Finding{Position: res.at, Severity: mesh.Error, Resource: res.String(),
-			Message: fmt.Sprintf("is defined twice in mesh %q", res.mesh), Hint: "first at " + place(first.at)}})
+		ix.of[res.kind][key] = res
 	}
 }
 
-func (d *Documents) mesh(name string) *index {
-	ix := d.meshes[name]
+func (d *Documents) mesh(id meshID) *index {
+	ix := d.meshes[id]
 	if ix == nil {
-		ix = &index{name: name, routes: make(map[string][]*resource), gatewayRoutes: make(map[string][]*resource), twins: make(map[string]int), backings: make(map[*resource]*backing)}
+		ix = &index{id: id, routes: make(map[string][]*resource), gatewayRoutes: make(map[string][]*resource), twins: make(map[string]int), backings: make(map[*resource]*backing)}
 		for i := range ix.of {
 			ix.of[i] = make(map[string]*resource)
 		}
-		d.meshes[name] = ix
+		d.meshes[id] = ix
 	}
 	return ix
 }
@@ -229,7 +222,8 @@ func (ix *index) find(k kind, name string) *resource {
 // Check returns all findings about all resources, ordered by place.
 func (d *Documents) Check() []mesh.Finding { return once(slices.Clone(d.findings)) }
 
-// Resources is how many resources were read.
+// Resources is how many resources were read, one that is defined twice counted
+// once.
 func (d *Documents) Resources() int { return len(d.resources) }
 
 // Documents is how many documents were read, those included that became no

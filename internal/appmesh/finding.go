@@ -14,7 +14,7 @@ import (
 type finding struct {
 	mesh.Finding
 	owner *resource // the resource it is about
-	mesh  string    // all resources of this mesh
+	mesh  *meshID   // all resources of this mesh
 	about *value    // a document that became no resource
 	text  []byte    // a source that could not be read to its end
 	lost  bool      // a source that could not be read at all
@@ -85,12 +85,12 @@ func (f *finding) concerns(r *reach) bool {
 	switch {
 	case f.owner != nil:
 		return r.has[f.owner]
-	case f.mesh != "":
-		return f.mesh == r.mesh.name
+	case f.mesh != nil:
+		return *f.mesh == r.mesh.id
 	case f.about != nil:
 		return r.unresolved && !f.foreign || r.any(f.about.mentions)
 	case f.lost:
-		return r.unresolved || r.mesh.find(meshKind, r.mesh.name) == nil
+		return r.unresolved || r.mesh.find(meshKind, r.mesh.id.name) == nil
 	case f.text != nil:
 		return r.unresolved || r.any(func(name string) bool { return holdsWord(f.text, name) })
 	}

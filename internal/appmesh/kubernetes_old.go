@@ -49,7 +49,7 @@ func (t *translator) oldService() {
 	if !t.nameable(name, (*path)(nil).name("virtualRouter").name("name")) {
 		return
 	}
-	res := &resource{kind: routerKind, mesh: t.res.mesh, name: oldName(t.m.key.namespace, name.text), at: name.at, spec: router}
+	res := &resource{kind: routerKind, mesh: t.res.mesh, owner: t.res.owner, name: oldName(t.m.key.namespace, name.text), at: name.at, spec: router}
 	t.d.resources = append(t.d.resources, res)
 	within := translator{checker{t.d, res}, t.m}
 	within.routes(res, routes)

@@ -36,7 +36,7 @@ func (d *Documents) nameManifest(m *manifest) bool {
 	m.res = &resource{kind: m.kind, name: m.name.text, at: m.name.at, spec: m.spec}
 	m.spaces, m.routes = m.spec.given("namespaceSelector"), m.spec.given("gatewayRouteSelector")
 	if m.kind == meshKind {
-		m.res.mesh = m.res.name
+		m.res.mesh, m.res.owner = m.res.name, m.meshOwner()
 	}
 	return ok
 }
@@ -101,6 +101,14 @@ func (m *manifest) meshRef() *value {
 	return m.spec.given("meshRef").given("name")
 }
 
+// meshOwner is the account that a mesh's manifest says it belongs to, or "".
+func (m *manifest) meshOwner() string {
+	if m == nil || !account(m.spec.given("meshOwner").str()) {
+		return ""
+	}
+	return m.spec.given("meshOwner").text
+}
+
 // placeManifest finds a manifest's mesh: the one it names, or the one whose
 // namespaceSelector takes its namespace. Decisions: a single Mesh is taken
 // whatever it selects (the Namespace may be labelled elsewhere), with a warning
@@ -113,13 +121,14 @@ func (d *Documents) placeManifest(m *manifest, others []string) bool {
 	}
 	if ref := m.meshRef(); ref != nil {
 		m.res.mesh = ms.nameOf(m, meshKind, "", ref.text)
+		m.res.owner = ms.of[manifestKey{meshKind, "", ref.text}].meshOwner()
 		return d.manifestName(m, "the mesh's name", ref)
 	}
 	space := ms.namespaces[m.key.namespace]
 	one, fits := choose(ms.meshes, func(x *manifest) bool { return selects(x.spaces, space.get("labels")) })
 	switch {
 	case one != nil:
-		m.res.mesh = one.name.text
+		m.res.mesh, m.res.owner = one.name.text, one.meshOwner()
 		if !fits && space != nil && one.spaces != nil {
 			d.add(finding{owner: m.res, Finding: mesh.Finding{Position: m.name.at, Severity: mesh.Warning, Resource: m.res.String(),
 				Message: fmt.Sprintf("the labels of namespace %q are not those that mesh %q selects", m.key.namespace, one.name.text),

@@ -11,8 +11,7 @@ const maxGrouped = 1 << 19
 func (t *translator) mesh() {
 	spec := t.res.spec
 	if owner := spec.take("meshOwner"); owner != nil {
-		t.res.owner = owner.text
-		if len(owner.text) != 12 {
+		if !account(owner.text) {
 			t.failValue(owner, (*path)(nil).name("meshOwner"), "must be an account of 12 digits", "")
 		}
 	}
@@ -91,7 +90,7 @@ func (t *translator) route(router *resource, spec *value, p *path) {
 	if !t.nameable(name, p.name("name")) {
 		return
 	}
-	res := &resource{kind: routeKind, mesh: router.mesh, parent: router.name, name: name.text, at: name.at, spec: spec}
+	res := &resource{kind: routeKind, mesh: router.mesh, owner: router.owner, parent: router.name, name: name.text, at: name.at, spec: spec}
 	within := translator{checker{t.d, res}, t.m}
 	if t.m.old {
 		within.oldRoute()

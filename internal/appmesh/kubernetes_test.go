@@ -412,9 +412,9 @@ func FuzzKubernetes(f *testing.F) {
 				t.Fatalf("a finding without words or a place: %+v", finding)
 			}
 		}
-		for name, ix := range d.meshes {
+		for id, ix := range d.meshes {
 			for node := range ix.of[nodeKind] {
-				if s, findings := d.Compile(mesh.Resource{Mesh: name, Name: node}, Options{}); s != nil {
+				if s, findings := d.Compile(mesh.Resource{Mesh: id.name, Owner: id.owner, Name: node}, Options{}); s != nil {
 					whole(t, s)
 				} else if len(findings) == 0 {
 					t.Fatal("no snapshot and no reason")

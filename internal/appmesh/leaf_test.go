@@ -81,7 +81,7 @@ func planAndFindings(d *Documents, res mesh.Resource) string {
 
 // recheck runs on a changed tree what Parse runs after reading.
 func recheck(d *Documents) *Documents {
-	again := &Documents{meshes: map[string]*index{}, resources: d.resources}
+	again := &Documents{meshes: map[meshID]*index{}, resources: d.resources}
 	for _, res := range again.resources {
 		res.ports, res.faulty = nil, false
 		c := checker{again, res}

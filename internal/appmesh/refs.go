@@ -20,12 +20,12 @@ func (d *Documents) references() {
 			}
 		}
 	}
-	missing := make(map[string]bool)
+	missing := make(map[*index]bool)
 	for _, res := range d.resources {
-		c := refChecker{checker{d, res}, d.meshes[res.mesh]}
-		if c.ix.find(meshKind, res.mesh) == nil && !missing[res.mesh] {
-			missing[res.mesh] = true
-			d.add(finding{mesh: res.mesh, Finding: mesh.Finding{Position: res.at, Severity: mesh.Warning, Resource: kinds[meshKind].label + " " + strconv.Quote(res.mesh),
+		c := refChecker{checker{d, res}, d.meshes[meshID{res.mesh, res.owner}]}
+		if c.ix.find(meshKind, res.mesh) == nil && !missing[c.ix] {
+			missing[c.ix] = true
+			d.add(finding{mesh: &c.ix.id, Finding: mesh.Finding{Position: res.at, Severity: mesh.Warning, Resource: kinds[meshKind].label + " " + strconv.Quote(res.mesh),
 				Message: "no document describes this mesh", Hint: "its egress filter is taken to be DROP_ALL; write {\"meshName\": \"" + res.mesh + "\", \"spec\": {}} to say so"}})
 		}
 		switch res.kind {
@@ -59,7 +59,7 @@ func (c *refChecker) noSuch(severity mesh.Severity, k kind, v *value, p *path) {
 		hint = fmt.Sprintf("did you mean %q (%s)?", near, place(c.ix.of[k][near].at))
 	}
 	c.add(mesh.Finding{Position: v.at, Severity: severity, Field: p.String(), Value: v.text,
-		Message: fmt.Sprintf("no such %s in mesh %q", kinds[k].label, c.ix.name), Hint: c.d.orHidden(hint)})
+		Message: fmt.Sprintf("no such %s in mesh %q", kinds[k].label, c.ix.id.name), Hint: c.d.orHidden(hint)})
 }
 
 // orHidden adds to a hint the files that may hold what is missed.

@@ -55,7 +55,7 @@ var specs = [kindCount]*shape{
 type resource struct {
 	kind   kind
 	mesh   string
-	owner  string // the mesh's 12-digit owner, where the document says
+	owner  string // the mesh's 12-digit owner, where any document says; see ownMeshes
 	parent string // router of a route, gateway of a gateway route
 	name   string
 	// dated is when the resource was last changed, where the document says

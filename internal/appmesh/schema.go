@@ -18,6 +18,8 @@ type shape struct {
 	// verbatim texts (patterns, log formats) may hold what looks like an
 	// unfilled template variable.
 	verbatim bool
+	// refers is true of a reference to another resource, by name or ARN.
+	refers bool
 	// rule looks at what fields alone cannot show. It runs after the fields.
 	rule func(*checker, *value, *path)
 	// loosen rewrites the guide's spellings before the check.
@@ -76,7 +78,11 @@ func verbatim(least, most int64) *shape {
 }
 
 // reference is a name, or the ARN that ends in it.
-func reference() *shape { return textOf(1, 255).loosened(nameOfARN) }
+func reference() *shape {
+	s := textOf(1, 255).loosened(nameOfARN)
+	s.refers = true
+	return s
+}
 
 // word is one of a few, compared without case.
 func word(words ...string) *shape { return &shape{kind: aWord, words: words} }

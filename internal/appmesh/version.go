@@ -9,15 +9,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-
-	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // version is a hash of what the reach says, without places: layout, comments,
 // order of members and documents out of reach do not change it.
 func version(r *reach, opt Options) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %s\n", r.mesh.name, opt.AppHost)
+	fmt.Fprintf(h, "%s %s\n", r.mesh.id.name, opt.AppHost)
 	for _, res := range slices.SortedFunc(maps.Keys(r.has), func(a, b *resource) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.parent, b.parent), cmp.Compare(a.name, b.name))
 	}) {
@@ -49,15 +47,4 @@ func (v *value) hash(h hash.Hash) {
 	default:
 		h.Write(strconv.AppendQuote(nil, v.text))
 	}
-}
-
-// ownerFindings warns when documents and resource name different owners.
-func ownerFindings(r *reach) []finding {
-	for res := range r.has {
-		if res.owner != "" && r.owner != "" && res.owner != r.owner {
-			return []finding{{owner: res, Finding: mesh.Finding{Position: res.at, Severity: mesh.Warning, Resource: res.String(),
-				Message: fmt.Sprintf("belongs to a mesh of account %s, the sidecar's resource to one of %s", res.owner, r.owner)}}}
-		}
-	}
-	return nil
 }
