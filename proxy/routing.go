@@ -141,7 +141,7 @@ func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, erro
 	c.stats = parts.Stats.Group(prefix, &httpLayout)
 	c.handle = filter.HTTP(c.route, time.Now)
 	var err error
-	c.table, err = route.Compile(spec.VirtualHosts, parts.Resolve)
+	c.table, err = route.Compile(spec, parts.Resolve)
 	return c, err
 }
 
@@ -166,11 +166,23 @@ func (c *chain) route(ex *l7.Exchange) error {
 		req.Target = target
 	}
 	r, ok := c.table.Match(req)
+	if ok && r.Spec.Service != nil { // a gateway's: on to the virtual service's routes
+		ex.Route = r.Spec.Name
+		if r.Spec.Refuse != "" {
+			return refused("route "+r.Spec.Name, r.Spec.Refuse)
+		}
+		if !r.Rewrite(ex) {
+			return badPath
+		}
+		r, ok = r.Next(req)
+	}
 	if !ok {
 		c.stats.Counter(noRoute).Inc()
 		return errNoRoute
 	}
-	ex.Route = r.Spec.Name
+	if r.Spec.Name != "" {
+		ex.Route = r.Spec.Name
+	}
 	cluster, ok := r.Pick(rand.Uint64())
 	if c.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.log.Debug("route", "authority", string(req.Authority), "target", string(req.Target),
@@ -181,10 +193,15 @@ func (c *chain) route(ex *l7.Exchange) error {
 		return errNoWeight
 	}
 	if r.Spec.Refuse != "" {
-		return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "cluster_refused",
-			Body: "cluster " + cluster.Name() + " is not served: " + r.Spec.Refuse}
+		return refused("cluster "+cluster.Name(), r.Spec.Refuse)
 	}
 	return cluster.Forward(ex, r.Spec)
+}
+
+// refused answers for what the documents ask for and is not there yet.
+func refused(what, why string) error {
+	return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "cluster_refused",
+		Body: what + " is not served: " + why}
 }
 
 var (

@@ -32,6 +32,7 @@ const (
 	NameGRPCMessage
 	NameXForwardedClientCert
 	NameCookie
+	NameXAppMeshVirtualService
 )
 
 // ClassifyName gives the Name of a field name in any case.
@@ -116,6 +117,8 @@ func byLength(b []byte) Name {
 		return known(b, "x-forwarded-client-cert", NameXForwardedClientCert)
 	case 19:
 		return known(b, "proxy-authorization", NameProxyAuthorization)
+	case 26:
+		return known(b, "x-app-mesh-virtual-service", NameXAppMeshVirtualService)
 	}
 	return NameOther
 }

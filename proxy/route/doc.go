@@ -13,10 +13,13 @@
 //
 //	normalize.go  the path in its one canonical spelling, before anything looks at it
 //	table.go      virtual host by authority, first route that matches
+//	domain.go     authorities: names with "*" in front, ports that do not count
 //	match.go      one route's conditions: path, method, scheme, gRPC
 //	header.go     conditions on header fields
 //	query.go      conditions on query parameters
 //	pattern.go    regular expressions
+//	rewrite.go    on a gateway: the request as its virtual service is to see it,
+//	              which is then routed among that service's routes (Route.Next)
 //	route.go      the weighted choice among a route's clusters
 //
 // Every condition is a small value with a method that tells whether it holds,

@@ -25,7 +25,7 @@ func clusterName(c *mesh.Cluster) string { return c.Name }
 // tableOf compiles routes of one virtual host for every authority.
 func tableOf(t testing.TB, routes ...mesh.Route) *Table[string] {
 	t.Helper()
-	table, err := Compile([]mesh.VirtualHost{{Name: "svc", Domains: []string{"*"}, Routes: routes}}, clusterName)
+	table, err := Compile(&mesh.Listener{VirtualHosts: []mesh.VirtualHost{{Name: "svc", Domains: []string{"*"}, Routes: routes}}}, clusterName)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,15 @@ import (
 // long as an exchange lasts, whatever happens to the Table.
 type Route[D any] struct {
 	// Host is the virtual host the route belongs to, Spec the route itself:
-	// its name, timeouts and retry policy.
+	// its name, timeouts and retry policy; of a gateway route, its Rewrite and
+	// Service.
 	Host *mesh.VirtualHost
 	Spec *mesh.Route
 
 	match   match
 	targets []target[D]
 	total   uint64
+	gateway *gateway[D] // nil: no gateway route
 }
 
 // target takes the draws below end and not below the end of the one before it.
@@ -48,6 +50,12 @@ func (r *Route[D]) Pick(draw uint64) (D, bool) {
 func (r *Route[D]) compile(c *compiler[D]) error {
 	if err := r.match.compile(&r.Spec.Match); err != nil {
 		return err
+	}
+	if r.Spec.Service != nil {
+		var err error
+		if r.gateway, err = c.gateway(r.Spec); err != nil {
+			return err
+		}
 	}
 	for i, t := range r.Spec.Targets {
 		if t.Cluster == nil {

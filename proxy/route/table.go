@@ -14,8 +14,12 @@ import (
 // goroutines may use it. The zero value has no virtual host and matches nothing.
 type Table[D any] struct {
 	hosts map[string]*virtualHost[D]
-	// other serves the domain "*": every authority that hosts does not hold.
+	// suffixes serve what hosts do not hold; empty where no domain has a "*".
+	suffixes suffixes[D]
+	// other serves the domain "*": every authority that neither of them holds.
 	other *virtualHost[D]
+	// anyPort takes the port off an authority before it is looked for.
+	anyPort bool
 }
 
 type virtualHost[D any] struct {
@@ -28,15 +32,16 @@ const maxDomain = 320
 
 // Compile builds the table of one listener. resolve is called once for each
 // distinct cluster that a route points to; what it returns is what Pick gives.
-// hosts is kept and must not change afterwards.
+// l's virtual hosts are kept and must not change afterwards.
 //
 // An error says which route of which virtual host cannot be served and where
 // it was written: a regular expression that does not compile or is too large,
 // a domain given twice (Envoy rejects such a configuration), a condition that
 // means nothing.
-func Compile[D any](hosts []mesh.VirtualHost, resolve func(*mesh.Cluster) D) (*Table[D], error) {
+func Compile[D any](l *mesh.Listener, resolve func(*mesh.Cluster) D) (*Table[D], error) {
+	hosts := l.VirtualHosts
 	c := compiler[D]{resolve: resolve, resolved: map[*mesh.Cluster]D{}}
-	t := &Table[D]{hosts: map[string]*virtualHost[D]{}}
+	t := &Table[D]{hosts: map[string]*virtualHost[D]{}, anyPort: l.AnyPort}
 	for i := range hosts {
 		host, err := c.host(&hosts[i])
 		if err == nil {
@@ -55,12 +60,21 @@ func Compile[D any](hosts []mesh.VirtualHost, resolve func(*mesh.Cluster) D) (*T
 // back to "*"). false means 404, response flag NR.
 //
 // The authority is compared without regard to case; a port in it counts
-// (App Mesh 2.4). The target must have been normalized. Nothing of req is kept.
+// (App Mesh 2.4), but on a listener that says otherwise. The target must have
+// been normalized. Nothing of req is kept.
+//
+// A route with a Spec.Service is a gateway's: the request goes on with
+// Route.Rewrite and Route.Next.
 func (t *Table[D]) Match(req *l7.Request) (*Route[D], bool) {
 	host := t.host(req.Authority)
 	if host == nil {
 		return nil, false
 	}
+	return host.match(req)
+}
+
+// match gives the first route that matches.
+func (host *virtualHost[D]) match(req *l7.Request) (*Route[D], bool) {
 	path, query := split(req.Target)
 	for i := range host.probes {
 		if host.probes[i].excludes(path) {
@@ -73,22 +87,24 @@ func (t *Table[D]) Match(req *l7.Request) (*Route[D], bool) {
 	return nil, false
 }
 
+// host gives the virtual host of an authority: by its name, by the longest
+// suffix, or the one that takes all.
 func (t *Table[D]) host(authority []byte) *virtualHost[D] {
+	if t.anyPort {
+		authority = withoutPort(authority)
+	}
 	if host, ok := t.hosts[string(authority)]; ok {
 		return host
 	}
 	if len(authority) <= maxDomain && hasUpper(authority) {
 		var buf [maxDomain]byte
-		lower := buf[:len(authority)]
-		for i, c := range authority {
-			if 'A' <= c && c <= 'Z' {
-				c |= 0x20
-			}
-			lower[i] = c
-		}
-		if host, ok := t.hosts[string(lower)]; ok {
+		authority = lower(&buf, authority)
+		if host, ok := t.hosts[string(authority)]; ok {
 			return host
 		}
+	}
+	if host := t.suffixes.host(authority); host != nil {
+		return host
 	}
 	return t.other
 }
@@ -105,6 +121,17 @@ func split(target []byte) (path, query []byte) {
 		return target[:i], target[i+1:]
 	}
 	return target, nil
+}
+
+// lower gives an authority that fits into buf in lower case.
+func lower(buf *[maxDomain]byte, authority []byte) []byte {
+	for i, c := range authority {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i] = c
+	}
+	return buf[:len(authority)]
 }
 
 func hasUpper(b []byte) bool {
@@ -127,8 +154,12 @@ func (t *Table[D]) add(domains []string, host *virtualHost[D]) error {
 			t.other = host
 		case domain == "" || len(domain) > maxDomain:
 			return fmt.Errorf("domain %.40q: must have 1 to %d bytes", domain, maxDomain)
-		case strings.Contains(domain, "*"):
-			return fmt.Errorf(`domain %q: wildcards other than "*" alone are not supported`, domain)
+		case strings.Contains(domain[1:], "*"):
+			return fmt.Errorf(`domain %q: a "*" may stand alone or in front, nowhere else`, domain)
+		case domain[0] == '*':
+			if !t.suffixes.add(domain[1:], host) {
+				return fmt.Errorf("domain %q: another virtual host has it already; give it to one", domain)
+			}
 		case t.hosts[domain] != nil:
 			return fmt.Errorf("domain %q: another virtual host has it already; give it to one", domain)
 		default:
@@ -142,6 +173,8 @@ func (t *Table[D]) add(domains []string, host *virtualHost[D]) error {
 type compiler[D any] struct {
 	resolve  func(*mesh.Cluster) D
 	resolved map[*mesh.Cluster]D
+	// services are those that gateway routes lead to, each compiled once.
+	services map[*mesh.VirtualHost]*virtualHost[D]
 }
 
 func (c *compiler[D]) host(src *mesh.VirtualHost) (*virtualHost[D], error) {

@@ -41,7 +41,7 @@ func TestMatchChoosesTheVirtualHostByAuthority(t *testing.T) {
 				hosts []mesh.VirtualHost
 				want  string
 			}{{named, tt.strict}, {withDefault, tt.open}} {
-				table, err := Compile(c.hosts, clusterName)
+				table, err := Compile(&mesh.Listener{VirtualHosts: c.hosts}, clusterName)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,13 +120,15 @@ func TestCompileRefuses(t *testing.T) {
 		{"the line of the route", bad(mesh.Match{Scheme: "ftp"}), `route "r" (routes.yaml:41): `},
 		{"a domain twice", domains("a", "A"), "another virtual host has it already"},
 		{"the default twice", domains("*", "*"), "another virtual host has it already"},
-		{"a wildcard", domains("*.a", "b"), "wildcards other than"},
+		{"a wildcard in the middle", domains("a.*", "b"), "may stand alone or in front"},
+		{"two wildcards", domains("**", "b"), "may stand alone or in front"},
+		{"a suffix twice", domains("*.a", "*.A"), "another virtual host has it already"},
 		{"an empty domain", domains("", "b"), "must have 1 to 320 bytes"},
 		{"a domain that is too long", domains(strings.Repeat("a", 321), "b"), "must have 1 to 320 bytes"},
 		{"a target without a cluster", []mesh.VirtualHost{{Routes: []mesh.Route{{Targets: make([]mesh.Target, 1)}}}}, "target 0: has no cluster"},
 	} {
 		t.Run(tt.says, func(t *testing.T) {
-			_, err := Compile(tt.hosts, clusterName)
+			_, err := Compile(&mesh.Listener{VirtualHosts: tt.hosts}, clusterName)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Compile said %v, want it to say %q", err, tt.want)
 			}
@@ -142,7 +144,7 @@ func TestCompileResolvesEachClusterOnce(t *testing.T) {
 		{Domains: []string{"y"}, Routes: []mesh.Route{{Targets: targets}}},
 	}
 	calls := map[*mesh.Cluster]int{}
-	if _, err := Compile(hosts, func(c *mesh.Cluster) int { calls[c]++; return len(calls) }); err != nil {
+	if _, err := Compile(&mesh.Listener{VirtualHosts: hosts}, func(c *mesh.Cluster) int { calls[c]++; return len(calls) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(calls) != 2 || calls[a] != 1 || calls[b] != 1 {
@@ -230,7 +232,7 @@ func twentyRoutes(t testing.TB) (*Table[string], *l7.Request) {
 	for i := range 20 {
 		hosts = append(hosts, mesh.VirtualHost{Domains: []string{fmt.Sprintf("svc%d.local", i)}})
 	}
-	table, err := Compile(hosts, clusterName)
+	table, err := Compile(&mesh.Listener{VirtualHosts: hosts}, clusterName)
 	if err != nil {
 		t.Fatal(err)
 	}
