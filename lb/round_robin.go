@@ -32,3 +32,13 @@ func (r *RoundRobin) Pick(*Context) int {
 	}
 	return int((r.turn.Add(1) - 1) % r.size)
 }
+
+// Next says whom Pick would give, in this order, if it were called now; no turn
+// is taken. For those who look on; it allocates.
+func (r *RoundRobin) Next() []int {
+	next, turn := make([]int, r.size), r.turn.Load()
+	for i := range next {
+		next[i] = int((turn + uint64(i)) % r.size)
+	}
+	return next
+}

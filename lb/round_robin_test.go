@@ -3,6 +3,7 @@ package lb
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -33,6 +34,21 @@ func TestRoundRobinBeginsWhereTheSeedSays(t *testing.T) {
 				t.Fatalf("seed %d, pick %d = %d, want %d", seed, k, got, (first+k)%5)
 			}
 		}
+	}
+}
+
+func TestRoundRobinSaysWhoIsNext(t *testing.T) {
+	p := NewRoundRobin(3, 1)
+	for turn, want := range [][]int{{1, 2, 0}, {2, 0, 1}} {
+		if got := p.Next(); !slices.Equal(got, want) || !slices.Equal(p.Next(), want) {
+			t.Errorf("after %d picks Next = %v, then %v; want %v both times", turn, got, p.Next(), want)
+		}
+		if got := p.Pick(nil); got != want[0] {
+			t.Errorf("Pick = %d after Next = %v", got, want)
+		}
+	}
+	if got := new(RoundRobin).Next(); len(got) != 0 {
+		t.Errorf("nobody has turns %v", got)
 	}
 }
 

@@ -91,12 +91,12 @@ func (c *conn) serveIngress() {
 		c.serveDirectIngress(routing)
 		return
 	}
-	ch := routing.inbound[dst.Port()]
-	if ch == nil {
-		c.refuse(dst, "no listener of this node has the port")
+	w := routing.wayIn(dst.Port())
+	if w.chain == nil {
+		c.refuse(dst, w.why)
 		return
 	}
-	c.serveChain(ch, dst)
+	c.serveChain(w.chain, dst)
 }
 
 // serveDirectIngress serves a connection made straight to the ingress port: it
@@ -120,10 +120,10 @@ func (c *conn) serveChain(ch *chain, dst netip.AddrPort) {
 	if c.debug() {
 		c.server.Log.Debug("chain", component("conn"), "peer", c.sock.Remote(), "destination", dst, "chain", ch.spec.RouteName())
 	}
-	switch {
-	case ch.spec.Refuse != "":
-		c.refuse(dst, ch.spec.Refuse)
-	case ch.spec.Protocol == mesh.TCP:
+	switch w := ch.way(); w.end {
+	case endsClosed:
+		c.refuse(dst, w.why)
+	case endsTCP:
 		c.serveTCP(ch, dst)
 	default:
 		c.serveHTTP(httpConn{conn: c, chain: ch, routing: c.server.Routing(), find: byPort, local: dst})

@@ -5,16 +5,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/proxy/l4"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
-// serveEgress serves a connection of the egress port (App Mesh 2.3): the chain
-// is that of the backend port the app dialed. Where there is one, what the
-// documents declare is believed. Without one everything passes under ALLOW_ALL,
-// at once, and under DROP_ALL nothing but TLS to *.amazonaws.com, after a look at
-// the name that the client asks for: until then nobody is dialed.
+// serveEgress serves a connection of the egress port, by the way that leads out
+// of the port the app dialed. What passes, passes at once; where TLS to
+// *.amazonaws.com alone does, the name that the client asks for is looked at
+// first: until then nobody is dialed.
 func (c *conn) serveEgress() {
 	dst, redirected := c.sock.OriginalDst()
 	if !redirected {
@@ -25,19 +23,15 @@ func (c *conn) serveEgress() {
 }
 
 func (c *conn) serveRedirectedEgress(dst netip.AddrPort) {
-	routing := c.server.Routing()
-	ch := routing.outbound[dst.Port()]
-	switch {
-	case ch == nil && routing.allowAll != nil:
-		c.pass(routing.allowAll, dst, hello{})
-	case ch == nil:
-		c.serveAWS(routing.aws, dst, "egress filter DROP_ALL, and no backend has the port")
-	case ch.spec.Refuse != "":
-		c.serveAWS(routing.aws, dst, ch.spec.Refuse)
-	case ch.spec.Protocol == mesh.TCP && dst.Port() == httpsPort && routing.aws != nil:
-		c.serveHTTPSPort(ch, routing.aws, dst)
+	switch w := c.server.Routing().wayOut(dst.Port()); w.end {
+	case endsPassed:
+		c.pass(w.cluster, dst, hello{})
+	case endsAWS:
+		c.serveAWS(w.cluster, dst, w.why)
+	case endsTCPOrAWS:
+		c.serveHTTPSPort(w.chain, w.cluster, dst)
 	default:
-		c.serveChain(ch, dst)
+		c.serveChain(w.chain, dst)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/proxy/l4"
@@ -125,17 +124,17 @@ func sniffPreface(b []byte) (yes, more bool) {
 	return p == sniff.HTTP2, more
 }
 
-// servePassThrough serves TLS on a port of HTTP backends: it passes to
-// *.amazonaws.com and is closed otherwise.
+// servePassThrough serves TLS on a port of HTTP backends, where a connection that
+// nothing redirected says nothing of where it would pass to.
 func (h *httpConn) servePassThrough(early []byte) {
-	aws := h.server.Routing().aws
 	early, name := l4.ReadServerName(h.sock, early, listenerFiltersTimeout)
-	if h.listener.bind.Direction == mesh.Ingress || aws == nil || !l4.IsAWS(name) || h.local == h.sock.Local() {
-		h.refuse(h.local, "TLS where HTTP is served")
+	w := h.server.Routing().wayOfTLS(h.listener.bind.Direction, name)
+	if w.end != endsPassed || h.local == h.sock.Local() {
+		h.refuse(h.local, tlsOnHTTP)
 		return
 	}
-	s := l4.Session{Down: h.sock, Local: h.local, ServerName: name, Cluster: aws.Name(), Early: early, Idle: passIdle,
+	s := l4.Session{Down: h.sock, Local: h.local, ServerName: name, Cluster: w.cluster.Name(), Early: early, Idle: passIdle,
 		Witness: h.server.witness()}
-	stream, err := aws.ConnectTo(h.local)
+	stream, err := w.cluster.ConnectTo(h.local)
 	h.relay(&s, stream, err)
 }

@@ -13,7 +13,12 @@ import (
 
 // String lists the conditions, the path first: `prefix /api/, method GET,
 // header x-beta is "true"`.
-func (m *Match) String() string {
+func (m *Match) String() string { return strings.Join(m.Conditions(), ", ") }
+
+// Conditions are the conditions one by one, in the order in which a request is
+// held against them: path, method, scheme, gRPC, headers, query. The path is
+// always among them, the others where they are set.
+func (m *Match) Conditions() []string {
 	var all []string
 	switch {
 	case m.Exact != "":
@@ -40,7 +45,7 @@ func (m *Match) String() string {
 	for i := range m.Query {
 		all = append(all, m.Query[i].String())
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 // String is like `header x-beta is "true"`, `header x-beta is absent`.

@@ -82,25 +82,35 @@ func (s *headScan) find(b []byte) (int, error) {
 	}
 }
 
+// whole gives the length of the head that b begins with, or 0 while it is not
+// complete. A head over limit is an error. While it is not complete, begins looks
+// at what has come: who speaks another protocol, and may never send an empty
+// line, is not waited for.
+func (s *headScan) whole(b []byte, limit int, begins func(b []byte) error) (int, error) {
+	n, err := s.find(b)
+	if len(b) > 0 && (n == 0 || n > limit) {
+		if err := begins(b); err != nil {
+			return 0, err // whatever is wrong behind it, and however it was cut into reads
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	if n > limit || n == 0 && len(b) >= limit {
+		return 0, errHeadTooLong
+	}
+	return n, nil
+}
+
 // readHead waits until a whole head has come and gives it, still unconsumed.
-// At most limit bytes are taken. While it is not complete, begins looks at what
-// has come: who speaks another protocol, and may never send an empty line, is not
-// waited for.
+// At most limit bytes are taken.
 func (r *receiver) readHead(limit int, begins func(b []byte) error) ([]byte, error) {
 	var scan headScan
 	for {
 		b := r.cur.Bytes()
-		n, err := scan.find(b)
-		if len(b) > 0 && (n == 0 || n > limit) {
-			if err := begins(b); err != nil {
-				return nil, err // whatever is wrong behind it, and however it was cut into reads
-			}
-		}
+		n, err := scan.whole(b, limit, begins)
 		if err != nil {
 			return nil, err
-		}
-		if n > limit || n == 0 && len(b) >= limit {
-			return nil, errHeadTooLong
 		}
 		if n > 0 {
 			return b[:n], nil

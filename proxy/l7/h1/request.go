@@ -2,9 +2,28 @@ package h1
 
 import (
 	"bytes"
+	"io"
 
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
+
+// Parse reads the head of a request that is here as a whole, by the rules of
+// Server.ReadRequest, into req, which borrows it. Its errors are ReadRequest's;
+// io.ErrUnexpectedEOF says that the head has no end. What follows it is not
+// looked at.
+func Parse(text []byte, req *l7.Request) error {
+	var scan headScan
+	n, err := scan.whole(text, maxRequestHead, beginsRequest)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return io.ErrUnexpectedEOF
+	}
+	req.Body = l7.Empty
+	_, err = parseRequest(text[:n], req)
+	return err
+}
 
 // parseRequest takes a whole head apart. One empty line before the request
 // line is passed over (RFC 9112 2.2).
