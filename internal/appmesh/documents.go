@@ -79,10 +79,7 @@ func (k Checks) Parse(sources []Source) *Documents {
 	return d
 }
 
-// source reads one source. Text that begins like JSON and is not is tried as
-// YAML, which knows comments and values without quotes; if it is neither, the
-// JSON reader's complaint is the better one, unless the first name has no
-// quotes.
+// source reads one source.
 func (d *Documents) source(s Source) {
 	if s.Err != nil {
 		d.lost(s.Name, "cannot be read: "+reason(s.Err), "")
@@ -97,20 +94,7 @@ func (d *Documents) source(s Source) {
 		d.broken(s.Name, data, &syntaxError{mesh.Position{File: s.Name}, fmt.Sprintf("larger than %d MiB", maxSourceBytes>>20)})
 		return
 	}
-	var values []*value
-	var err error
-	if first := bytes.TrimLeft(data, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') {
-		values, err = readJSON(s.Name, data)
-		if err != nil {
-			loose, yamlErr := readYAML(s.Name, data)
-			inner := bytes.TrimLeft(first, "{[ \t\r\n")
-			if yamlErr == nil || len(inner) > 0 && inner[0] != '"' {
-				values, err = loose, yamlErr
-			}
-		}
-	} else {
-		values, err = readYAML(s.Name, data)
-	}
+	values, err := readText(s.Name, data)
 	for _, v := range values {
 		if v.kind != null { // "---" with nothing under it
 			d.document(v)
@@ -119,6 +103,26 @@ func (d *Documents) source(s Source) {
 	if err != nil {
 		d.broken(s.Name, data, err)
 	}
+}
+
+// readText reads the values of one text. What begins like JSON and is not is
+// tried as YAML, which knows comments and values without quotes; if it is
+// neither, the JSON reader's complaint is the better one, unless the first name
+// has no quotes.
+func readText(name string, data []byte) ([]*value, error) {
+	first := bytes.TrimLeft(data, " \t\r\n")
+	if len(first) == 0 || first[0] != '{' && first[0] != '[' {
+		return readYAML(name, data)
+	}
+	values, err := readJSON(name, data)
+	if err != nil {
+		loose, yamlErr := readYAML(name, data)
+		inner := bytes.TrimLeft(first, "{[ \t\r\n")
+		if yamlErr == nil || len(inner) > 0 && inner[0] != '"' {
+			return loose, yamlErr
+		}
+	}
+	return values, err
 }
 
 // lost notes a source of which nobody knows what it should say.

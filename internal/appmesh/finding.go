@@ -26,6 +26,10 @@ type finding struct {
 	// feature groups findings of one cause: each is reported once in each
 	// severity.
 	feature feature
+	// standing and effect are what the field amounts to, where the severity
+	// alone says too little (see standingOf).
+	standing mesh.Standing
+	effect   mesh.Effect
 }
 
 // A feature is something documents ask for that this build does not do, or

@@ -27,6 +27,7 @@ func (d *Documents) references() {
 			missing[c.ix] = true
 			d.add(finding{mesh: &c.ix.id, Finding: mesh.Finding{Position: res.at, Severity: mesh.Warning, Resource: kinds[meshKind].label + " " + strconv.Quote(res.mesh),
 				Message: "no document describes this mesh", Hint: "its egress filter is taken to be DROP_ALL; write {\"meshName\": \"" + res.mesh + "\", \"spec\": {}} to say so"}})
+			d.amounts(mesh.Wrong, mesh.Perhaps)
 		}
 		switch res.kind {
 		case nodeKind:
@@ -60,6 +61,7 @@ func (c *refChecker) noSuch(severity mesh.Severity, k kind, v *value, p *path) {
 	}
 	c.add(mesh.Finding{Position: v.at, Severity: severity, Field: p.String(), Value: v.text,
 		Message: fmt.Sprintf("no such %s in mesh %q", kinds[k].label, c.ix.id.name), Hint: c.d.orHidden(hint)})
+	c.d.amounts(mesh.Wrong, mesh.OnTraffic) // App Mesh had it
 }
 
 // orHidden adds to a hint the files that may hold what is missed.

@@ -26,6 +26,7 @@ func (c *refChecker) nodeListener(l *listener) {
 		c.notYet(strictTLS, at, l.at.name("tls"))
 	case "PERMISSIVE":
 		c.warn(at.at, l.at.name("tls"), "TLS is not done yet: this PERMISSIVE listener is served, and called, in plaintext only", "clients that insist on TLS cannot reach it")
+		c.d.amounts(mesh.Unsupported, mesh.OnTraffic)
 	}
 	if check := l.spec.get("healthCheck"); check != nil {
 		c.notYet(checks, check, l.at.name("healthCheck"))
@@ -52,6 +53,7 @@ func (c *refChecker) discovery() {
 		c.warn(given.at, p.name("attributes"),
 			fmt.Sprintf("several nodes share the service %s and only attributes tell them apart, which DNS cannot see", cloudMapService(c.res)),
 			"each of these nodes gets the instances of all: give every version a service of its own")
+		c.d.amounts(mesh.Unsupported, mesh.OnTraffic)
 	default:
 		c.notYet(attributes, given, p.name("attributes"))
 	}

@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // What stands in place of things that are gone.
@@ -48,8 +50,8 @@ var appMesh = []variable{
 	{name: "ENVOY_OUTLIER_DETECTION_EVENT_LOG_PATH", check: anything, would: "logged ejections to that file"},
 
 	// Envoy's own files and switches.
-	{name: "ENVOY_CONFIG_FILE", check: anything, would: "started from that Envoy bootstrap"},
-	{name: "ENVOY_RESOURCES_CONFIG_FILE", check: anything, would: "added the static resources of that file"},
+	{name: "ENVOY_CONFIG_FILE", check: anything, effect: mesh.OnTraffic, would: "started from that Envoy bootstrap"},
+	{name: "ENVOY_RESOURCES_CONFIG_FILE", check: anything, effect: mesh.OnTraffic, would: "added the static resources of that file"},
 	{name: "ENVOY_TRACING_CFG_FILE", check: anything, would: "taken the tracer from that file"},
 	{name: "ENVOY_STATS_CONFIG_FILE", check: anything, would: "taken tags and filters of statistics from that file"},
 	{name: "ENVOY_STATS_SINKS_CFG_FILE", check: anything, would: "sent statistics to the sinks of that file"},
@@ -87,7 +89,7 @@ var appMesh = []variable{
 	{name: "JAEGER_TRACER_VERSION", check: oneOf("PROTO", "JSON"), needs: "ENABLE_ENVOY_JAEGER_TRACING", would: "chosen the encoding for Jaeger"},
 
 	// TLS.
-	{name: "APPMESH_SDS_SOCKET_PATH", check: anything, would: "fetched certificates from the SDS provider on that socket"},
+	{name: "APPMESH_SDS_SOCKET_PATH", check: anything, effect: mesh.OnTraffic, would: "fetched certificates from the SDS provider on that socket"},
 
 	// App Mesh's agent.
 	{name: "APPNET_ENVOY_RESTART_COUNT", family: quiet, check: aNumber, fallback: "3", fine: "0", would: "restarted Envoy that often", instead: oneProcess},

@@ -29,6 +29,9 @@ type variable struct {
 	fine string
 	// needs is the switch without which App Mesh ignored the variable, too.
 	needs string
+	// effect is what is different without it, where that is more than what is
+	// seen (would without instead) or nothing (with instead).
+	effect mesh.Effect
 }
 
 // family is how App Mesh's agent read a variable (App Mesh 3.1).
@@ -57,7 +60,7 @@ func (v variable) read(p *parser, text string) {
 	case err != nil && v.family == strict:
 		p.problem("%s %q: %v", v.name, text, err)
 	case err != nil:
-		p.warn(mesh.Warning, v.name, "%q is %v: %s is used, as App Mesh's agent did", text, err, v.fallback)
+		p.warn(mesh.Warning, v.name, "%q is %v: %s is used"+asAgentDid, text, err, v.fallback)
 	case v.set != nil:
 		if err := v.set(p, value, v.name); err != nil {
 			p.problem("%s %q: %v", v.name, text, err)
@@ -69,6 +72,9 @@ func (v variable) read(p *parser, text string) {
 		p.warn(mesh.Warning, v.name, "would have %s: %s", v.would, v.instead)
 	}
 }
+
+// asAgentDid ends a warning about a bad value that gives way to its default.
+const asAgentDid = ", as App Mesh's agent did"
 
 // on tells whether a switch is on: a true boolean, or set at all if it is
 // not a boolean.
