@@ -115,7 +115,7 @@ func TestBounds(t *testing.T) {
 		"deep YAML":            {bytes.Repeat([]byte("- "), 5000), "nested more than 100 deep"},
 		"many values of JSON":  {append(append([]byte("["), bytes.Repeat([]byte("1,"), maxValues)...), []byte("1]")...), "more than"},
 		"many values of YAML":  {bytes.Repeat([]byte("a: 1\n"), maxYAMLValues), "more than"},
-		"a file past the size": {make([]byte, maxSourceBytes+1), "larger than 16 MiB"},
+		"a file past the size": {make([]byte, maxSourceBytes+1), "larger than 32 MiB"},
 	} {
 		fs := Parse([]Source{{Name: "f", Data: c.data}}).Check()
 		if len(fs) != 1 || fs[0].Severity != mesh.Error || !strings.Contains(fs[0].Message, c.want) {

@@ -12,6 +12,9 @@
 //	cloudformation*.go, intrinsic*.go
 //	               templates, and the functions in them
 //	kubernetes*.go manifests of the App Mesh controller, both its versions
+//	terraform*.go, pulumi.go
+//	               what these tools keep of a mesh: states, plans, exports;
+//	               their own sources are refused with the command that helps
 //	loosen.go      the guide's looser spellings become the API's
 //	schema*.go     the seven kinds with all their fields and limits
 //	check.go       a spec is held against its schema; what passes is canonical
@@ -27,9 +30,9 @@
 //
 // The canonical tree (a resource's checked spec) is what the compiler reads:
 // member names spelt as in the API, numbers and booleans parsed, enumerations
-// in the API's case, references cut down from ARNs to names. A further document form
-// (CloudFormation, Kubernetes, Terraform) is a further front end that ends in
-// the same resources and is checked and compiled by the same code.
+// in the API's case, references cut down from ARNs to names. A further document
+// form is a further front end that ends in the same resources and is checked
+// and compiled by the same code.
 //
 // All findings are made once, by Parse, and belong to the resource they are
 // about. Check returns all of them; Compile returns those within the reach of

@@ -23,12 +23,16 @@ type Documents struct {
 	meshes    map[meshID]*index
 	findings  []finding
 	// unreadable names the sources with an error in their syntax, unreadForms
-	// those in a form that is not read yet.
+	// those in a form that is not read.
 	unreadable  []string
 	unreadForms []string
 	suggestions int
 	stacks      stacks
 	manifests   manifests
+	kept        keeping
+	programs    []program
+	// secrets are texts that no finding shows.
+	secrets map[string]bool
 }
 
 // An index finds the resources of one mesh by kind and name. Names are
@@ -66,6 +70,8 @@ func (k Checks) Parse(sources []Source) *Documents {
 	}
 	d.readTemplates()
 	d.kubernetes()
+	d.readPrograms()
+	d.readLookups()
 	d.nameMeshes()
 	d.ownMeshes()
 	for _, res := range d.resources {
@@ -76,6 +82,7 @@ func (k Checks) Parse(sources []Source) *Documents {
 	d.settle()
 	d.index()
 	d.references()
+	d.hide()
 	return d
 }
 
@@ -83,6 +90,9 @@ func (k Checks) Parse(sources []Source) *Documents {
 func (d *Documents) source(s Source) {
 	if s.Err != nil {
 		d.lost(s.Name, "cannot be read: "+reason(s.Err), "")
+		return
+	}
+	if d.program(s) {
 		return
 	}
 	data := bytes.TrimPrefix(s.Data, []byte("\xef\xbb\xbf"))

@@ -228,9 +228,12 @@ func TestFindings(t *testing.T) {
 		{"broken JSON is named by JSON's reader", `{"meshName": "m",, "spec": {}}`, `error: cannot be read: ',' where a member name in quotes should be`},
 		{"broken YAML keeps its line", "a: b\nc: d: e\n", `error: cannot be read: mapping values are not allowed in this context`},
 
-		// Forms that are not read yet.
-		{"Terraform is named", `{"version": 4, "terraform_version": "1.9.8", "resources": []}`, `not-yet: this is Terraform; that form is not read yet | ` + exportHint},
-		{"Pulumi is named", `{"version": 3, "deployment": {"manifest": {}, "resources": []}}`, `not-yet: this is Pulumi; that form is not read yet | ` + exportHint},
+		// Forms that are not read, or hold nothing.
+		{"a state may be empty", `{"version": 4, "terraform_version": "1.9.8", "resources": []}`, `warning: this Terraform document has no App Mesh resource: ignored`},
+		{"an empty state has no values", `{"format_version": "1.0"}`, `warning: this Terraform document has no App Mesh resource: ignored`},
+		{"an export may be empty", `{"version": 3, "deployment": {"manifest": {}, "resources": []}}`, `warning: this Pulumi export has no App Mesh resource: ignored`},
+		{"a plan's log is no plan", `{"@level": "info", "@message": "m"} {"@level": "info", "@message": "n"}`,
+			"error: this is the log of a Terraform command, which has no resources: not read | `terraform plan -out FILE`, then `terraform show -json FILE > mesh.json`"},
 		{"a task definition is not a mesh", `{"family": "f", "containerDefinitions": []}`, "warning: this is an ECS task definition, not a mesh document: ignored | `outrider iptables print --task-definition FILE` reads it"},
 
 		// Not yet done.

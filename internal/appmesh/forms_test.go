@@ -1,6 +1,8 @@
 package appmesh
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -37,6 +39,56 @@ func TestForms(t *testing.T) {
 		}
 		if s.Version != want || len(s.Findings) > 0 {
 			t.Errorf("%s: version %s, want %s; %+v", c.says, s.Version, want, s.Findings)
+		}
+	}
+}
+
+// TestShop: the mesh that Terraform and Pulumi keep in test/corpus/terraform,
+// and the same mesh in every other form, alone and mixed, are the same.
+func TestShop(t *testing.T) {
+	read := func(file string) Source {
+		data, err := os.ReadFile(filepath.Join("testdata", "shop", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Source{Name: file, Data: data}
+	}
+	want := map[string]string{}
+	sources := []Source{
+		read("cli.json"), read("cloudformation.json"), read("kubernetes.yaml"),
+		deployedPlain(t, "terraform/terraform.tfstate"), deployedPlain(t, "terraform/show.json"), deployedPlain(t, "terraform/pulumi-export.json"),
+	}
+	sets := [][]Source{sources, {sources[5], sources[0]}}
+	for i := range sources {
+		sets = append(sets, sources[i:i+1])
+	}
+	for _, set := range sets {
+		source := set[0]
+		d := Parse(set)
+		noErrors(t, d.Check())
+		if d.Resources() != 9 {
+			t.Errorf("%s: %d resources, want 9", source.Name, d.Resources())
+		}
+		for _, name := range []string{"catalog-v1", "catalog-v2"} {
+			s, findings := d.Compile(mesh.Resource{Mesh: "shop", Name: name}, Options{})
+			if s == nil {
+				t.Errorf("%s: %s: no snapshot: %+v", source.Name, name, findings)
+				continue
+			}
+			if want[name] == "" {
+				want[name] = s.Version
+			}
+			if s.Version != want[name] {
+				t.Errorf("%s: %s: version %s, want %s", source.Name, name, s.Version, want[name])
+			}
+		}
+		// What no node reaches: the whole tree.
+		tree := keptTree(d)
+		if want["tree"] == "" {
+			want["tree"] = tree
+		}
+		if tree != want["tree"] {
+			t.Errorf("%s: got\n%s\nwant\n%s", source.Name, tree, want["tree"])
 		}
 	}
 }

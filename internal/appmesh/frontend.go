@@ -12,14 +12,15 @@ type frontEnd struct {
 	read       func(*Documents, *value)
 }
 
-// frontEnds are asked in this order; the last takes what is left. The forms
-// that this build does not read are recognised, so that they are refused by
-// name instead of being called broken.
+// frontEnds are asked in this order; the last takes what is left. Forms that
+// are not read are recognised, so that they are refused by name instead of
+// being called broken.
 var frontEnds = [...]frontEnd{
 	{isCloudFormation, readCloudFormation},
 	{isKubernetes, readKubernetes},
-	{isTerraform, unread(form{"Terraform"})},
-	{isPulumi, unread(form{"Pulumi"})},
+	{isTerraform, readTerraform},
+	{isTerraformLog, refuseTerraformLog},
+	{isPulumi, readPulumi},
 	{isTaskDefinition, ignoreTaskDefinition},
 	{func(*value) bool { return true }, readCLI},
 }
@@ -46,29 +47,6 @@ func (d *Documents) document(v *value) {
 	}
 }
 
-// A form is a way to write meshes down.
-type form struct{ name string }
-
-func (f form) message() string {
-	return "this is " + f.name + "; that form is not read yet"
-}
-
-// exportHint says how to get a form that is read.
-const exportHint = "write the resources as App Mesh requests or `aws appmesh describe-*` output"
-
-// unread notes a form once for each file.
-func unread(f form) func(*Documents, *value) {
-	return func(d *Documents, v *value) { d.unreadForm(f, v.at) }
-}
-
-func (d *Documents) unreadForm(f form, at mesh.Position) {
-	if n := len(d.unreadForms); n > 0 && d.unreadForms[n-1] == at.File {
-		return
-	}
-	d.unreadForms = append(d.unreadForms, at.File)
-	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: at, Severity: mesh.NotYet, Message: f.message(), Hint: exportHint}})
-}
-
 func isCloudFormation(v *value) bool {
 	if v.has("AWSTemplateFormatVersion") {
 		return true
@@ -86,10 +64,6 @@ func isKubernetes(v *value) bool { return v.has("apiVersion") && v.has("kind") }
 func isTerraform(v *value) bool {
 	return v.has("terraform_version") || v.has("format_version") ||
 		v.has("lineage") && v.has("serial")
-}
-
-func isPulumi(v *value) bool {
-	return v.has("deployment") && v.has("version") || v.get("deployment").has("manifest")
 }
 
 func isTaskDefinition(v *value) bool {

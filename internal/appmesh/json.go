@@ -13,9 +13,10 @@ import (
 )
 
 // Bounds on one source. A mesh of 2,000 nodes with their routes is about
-// 3 MiB and 200,000 values.
+// 3 MiB and 200,000 values, as a Terraform state with all its zeros and blanks
+// eight times that.
 const (
-	maxSourceBytes = 16 << 20
+	maxSourceBytes = 32 << 20
 	maxValues      = 1 << 20
 	maxDepth       = 100
 )

@@ -79,7 +79,7 @@ func (d *Documents) orHidden(hint string) string {
 		}
 	}
 	hidden(d.unreadable, "which cannot be read")
-	hidden(d.unreadForms, "whose form is not read yet")
+	hidden(d.unreadForms, "whose form is not read")
 	return hint
 }
 

@@ -82,7 +82,7 @@ func listFiles(paths []string) ([]file, []mesh.Finding, error) {
 		}
 		if len(found) == 0 {
 			findings = append(findings, mesh.Finding{Position: mesh.Position{File: p}, Severity: mesh.Warning,
-				Message: "no document here yet", Hint: "*.json, *.yaml and *.yml are read"})
+				Message: "no document here yet", Hint: "*.json, *.yaml, *.yml and *.tfstate are read"})
 		}
 		files = append(files, found...)
 	}
@@ -192,7 +192,7 @@ func below(dir string) ([]file, error) {
 
 func isDocument(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
-	case ".json", ".yaml", ".yml":
+	case ".json", ".yaml", ".yml", ".tfstate", ".tf", ".tofu":
 		return true
 	}
 	return false

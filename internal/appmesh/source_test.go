@@ -181,3 +181,21 @@ func bombOf(t *testing.T) string {
 	}
 	return base64.StdEncoding.EncodeToString(packed.Bytes())
 }
+
+// TestReadStates: a directory is read with its Terraform states and sources.
+func TestReadStates(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"main.tf", "terraform.tfstate", "terraform.tfstate.backup", "a.tofu", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sources, findings, err := ReadPaths([]string{dir})
+	var names []string
+	for _, s := range sources {
+		names = append(names, filepath.Base(s.Name))
+	}
+	if want := []string{"a.tofu", "main.tf", "terraform.tfstate"}; !slices.Equal(names, want) || err != nil || findings != nil {
+		t.Errorf("read %v, want %v; %v, %v", names, want, findings, err)
+	}
+}

@@ -12,7 +12,8 @@ import (
 )
 
 // version is a hash of what the reach says, without places: layout, comments,
-// order of members and documents out of reach do not change it.
+// order of members and of sets, defaults that are said and documents out of
+// reach do not change it.
 func version(r *reach, opt Options) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s\n", r.mesh.id.name, opt.AppHost)
@@ -32,8 +33,13 @@ func (v *value) hash(h hash.Hash) {
 		members := slices.Clone(v.members)
 		slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.name, b.name) })
 		for _, m := range members {
-			if m.value.kind != null {
-				h.Write(strconv.AppendQuote(nil, m.name))
+			if m.value.kind == null || m.name == "enforce" && m.value.num == 1 || m.name == "invert" && m.value.num == 0 {
+				continue // the default, said
+			}
+			h.Write(strconv.AppendQuote(nil, m.name))
+			if slices.Contains(sets[:], m.name) && m.value.kind == list {
+				m.value.hashSet(h)
+			} else {
 				m.value.hash(h)
 			}
 		}
@@ -46,5 +52,23 @@ func (v *value) hash(h hash.Hash) {
 		h.Write([]byte{']'})
 	default:
 		h.Write(strconv.AppendQuote(nil, v.text))
+	}
+}
+
+// sets are the lists whose order says nothing: states and exports keep them in
+// an order of their own.
+var sets = [...]string{"backends", "weightedTargets", "headers", "metadata", "queryParameters", "attributes", "ports",
+	"httpRetryEvents", "tcpRetryEvents", "grpcRetryEvents", "certificateAuthorityArns", "exact"}
+
+func (v *value) hashSet(h hash.Hash) {
+	sums := make([]string, len(v.items))
+	for i, item := range v.items {
+		inner := sha256.New()
+		item.hash(inner)
+		sums[i] = string(inner.Sum(nil))
+	}
+	slices.Sort(sums)
+	for _, sum := range sums {
+		h.Write([]byte(sum))
 	}
 }
