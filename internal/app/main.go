@@ -43,6 +43,7 @@ const usage = `outrider is a sidecar data plane that runs App Mesh definitions.
 usage:
   outrider run       [flags]          start the sidecar (see: outrider run --help)
   outrider validate  [flags] PATH...  check documents
+  outrider export    --format FORM PATH...  print documents in another form
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
   outrider iptables  print|apply|remove [flags]
   outrider version
@@ -61,6 +62,8 @@ func Main(ctx context.Context, p *Process) int {
 		return run(ctx, p, args)
 	case "validate":
 		return validate(p, args)
+	case "export":
+		return export(p, args)
 	case "health":
 		return health(ctx, p, args)
 	case "iptables":

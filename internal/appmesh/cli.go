@@ -277,7 +277,7 @@ func looksLike(spec *value) kind {
 		return serviceKind
 	case spec.spelt("egressFilter") != nil || discovery.spelt("ipPreference") != nil:
 		return meshKind
-	case spec.spelt("backends") != nil || discovery != nil:
+	case spec.spelt("backends") != nil || len(discovery.all()) > 0:
 		return nodeKind
 	}
 	return unknownKind

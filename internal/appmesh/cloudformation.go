@@ -247,5 +247,20 @@ func typeNames() []string {
 	return names
 }
 
-// title is a name of the API as CloudFormation spells it.
+// templateSpellings are the members that CloudFormation spells in capitals
+// (App Mesh 7, item 2).
+var templateSpellings = [...]string{"TLS", "SDS", "ACM", "DNS", "AWSCloudMap", "HTTP", "HTTP2", "GRPC", "TCP"}
+
+// capital is a member of the API as CloudFormation spells it; named reads it
+// back.
+func capital(name string) string {
+	for _, s := range templateSpellings {
+		if named(s, name) {
+			return s
+		}
+	}
+	return title(name)
+}
+
+// title begins a name with a capital letter.
 func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }

@@ -25,6 +25,7 @@
 //	               ports and protocols that disagree, routes never reached
 //	compile.go     the reach of one node becomes a Snapshot: inbound.go,
 //	               outbound.go, routes.go, clusters.go, tls.go, version.go
+//	export*.go     the canonical tree written in a form again
 //	print.go       findings for people and for programs
 //	watch.go       changed files are noticed
 //

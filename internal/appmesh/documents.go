@@ -22,6 +22,9 @@ type Documents struct {
 	resources []*resource
 	meshes    map[meshID]*index
 	findings  []finding
+	// understood counts the findings about resources by themselves; those that
+	// follow are about what shows between resources.
+	understood int
 	// unreadable names the sources with an error in their syntax, unreadForms
 	// those in a form that is not read.
 	unreadable  []string
@@ -81,6 +84,7 @@ func (k Checks) Parse(sources []Source) *Documents {
 	}
 	d.settle()
 	d.index()
+	d.understood = len(d.findings)
 	d.references()
 	d.hide()
 	return d

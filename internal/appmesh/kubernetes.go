@@ -249,7 +249,7 @@ func (t *translator) manifest() {
 	case gatewayKind:
 		t.gateway()
 	case gatewayRouteKind:
-		t.gatewayRoute()
+		t.references(t.res.spec)
 	}
 }
 

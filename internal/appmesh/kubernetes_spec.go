@@ -8,6 +8,74 @@ import (
 // maxGrouped bounds the backends that all backend groups together stand for.
 const maxGrouped = 1 << 19
 
+// A manifestReference is a place where a manifest names a resource of its own
+// accord: KINDRef {name, namespace} or KINDARN, where the API has the member as
+// in the object at the end of way.
+type manifestReference struct {
+	way  string // names joined by dots, lists marked []
+	kind kind
+	as   string
+}
+
+// manifestReferences are those in the specs of each kind. They are read by
+// translator.references and written by manifestWriter.spec.
+var manifestReferences = [kindCount][]manifestReference{
+	serviceKind: {
+		{"provider.virtualNode", nodeKind, "virtualNodeName"},
+		{"provider.virtualRouter", routerKind, "virtualRouterName"},
+	},
+	nodeKind: {{"backends[].virtualService", serviceKind, "virtualServiceName"}},
+	routeKind: {
+		{"httpRoute.action.weightedTargets[]", nodeKind, "virtualNode"},
+		{"http2Route.action.weightedTargets[]", nodeKind, "virtualNode"},
+		{"grpcRoute.action.weightedTargets[]", nodeKind, "virtualNode"},
+		{"tcpRoute.action.weightedTargets[]", nodeKind, "virtualNode"},
+	},
+	gatewayRouteKind: {
+		{"httpRoute.action.target.virtualService", serviceKind, "virtualServiceName"},
+		{"http2Route.action.target.virtualService", serviceKind, "virtualServiceName"},
+		{"grpcRoute.action.target.virtualService", serviceKind, "virtualServiceName"},
+	},
+}
+
+// manifestMeshDiscovery is what a Mesh calls its serviceDiscovery;
+// manifestSpellings are the members that are written otherwise than in the API
+// (to the checker they are the same, see named).
+const manifestMeshDiscovery = "meshServiceDiscovery"
+
+var manifestSpellings = [...][2]string{
+	{"certificateArn", "certificateARN"},
+	{"certificateAuthorityArns", "certificateAuthorityARNs"},
+}
+
+// references makes the API's members of the references in a spec.
+func (t *translator) references(spec *value) {
+	for _, ref := range manifestReferences[t.res.kind] {
+		spec.each(ref.way, nil, func(holder *value, p *path) { t.reference(holder, ref.kind, ref.as, p) })
+	}
+}
+
+// each calls f with every value at the end of a way.
+func (v *value) each(way string, p *path, f func(*value, *path)) {
+	if way == "" {
+		if v != nil {
+			f(v, p)
+		}
+		return
+	}
+	name, rest, _ := strings.Cut(way, ".")
+	name, isList := strings.CutSuffix(name, "[]")
+	at := p.name(name)
+	next := v.given(name)
+	if !isList {
+		next.each(rest, at, f)
+		return
+	}
+	for i, item := range next.list() {
+		item.each(rest, at.index(i), f)
+	}
+}
+
 func (t *translator) mesh() {
 	spec := t.res.spec
 	if owner := spec.take("meshOwner"); owner != nil {
@@ -15,7 +83,7 @@ func (t *translator) mesh() {
 			t.failValue(owner, (*path)(nil).name("meshOwner"), "must be an account of 12 digits", "")
 		}
 	}
-	spec.rename("meshServiceDiscovery", "serviceDiscovery")
+	spec.rename(manifestMeshDiscovery, "serviceDiscovery")
 	if t.m.old {
 		spec.take("serviceDiscoveryType") // had one value, dns
 	}
@@ -27,9 +95,7 @@ func (t *translator) service() {
 		t.oldService()
 		return
 	}
-	p := (*path)(nil).name("provider")
-	t.reference(spec.given("provider").given("virtualNode"), nodeKind, "virtualNodeName", p.name("virtualNode"))
-	t.reference(spec.given("provider").given("virtualRouter"), routerKind, "virtualRouterName", p.name("virtualRouter"))
+	t.references(spec)
 }
 
 func (t *translator) node() {
@@ -39,12 +105,8 @@ func (t *translator) node() {
 	}
 	t.discovery(spec.given("serviceDiscovery"))
 	t.policy(spec.given("backendDefaults"), (*path)(nil).name("backendDefaults"))
-	p := (*path)(nil).name("backends")
-	for i, b := range spec.given("backends").list() {
-		service, p := b.given("virtualService"), p.index(i).name("virtualService")
-		t.reference(service, serviceKind, "virtualServiceName", p)
-		t.policy(service, p)
-	}
+	t.references(spec)
+	spec.each("backends[].virtualService", nil, t.policy)
 	if groups := spec.take("backendGroups"); groups != nil {
 		t.backendGroups(groups)
 	}
@@ -52,14 +114,6 @@ func (t *translator) node() {
 
 func (t *translator) gateway() {
 	t.policy(t.res.spec.given("backendDefaults"), (*path)(nil).name("backendDefaults"))
-}
-
-func (t *translator) gatewayRoute() {
-	spec := t.res.spec
-	for _, name := range [...]string{"httpRoute", "http2Route", "grpcRoute"} {
-		p := (*path)(nil).name(name).name("action").name("target").name("virtualService")
-		t.reference(spec.given(name).given("action").given("target").given("virtualService"), serviceKind, "virtualServiceName", p)
-	}
 }
 
 // routes makes resources of the routes nested in a router.
@@ -95,12 +149,7 @@ func (t *translator) route(router *resource, spec *value, p *path) {
 	if t.m.old {
 		within.oldRoute()
 	}
-	for _, kind := range [...]string{"httpRoute", "http2Route", "grpcRoute", "tcpRoute"} {
-		p := (*path)(nil).name(kind).name("action").name("weightedTargets")
-		for i, target := range spec.given(kind).given("action").given("weightedTargets").list() {
-			within.reference(target, nodeKind, "virtualNode", p.index(i))
-		}
-	}
+	within.references(spec)
 	t.d.resources = append(t.d.resources, res)
 }
 
