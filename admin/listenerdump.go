@@ -62,7 +62,9 @@ func dumpListeners(snapshot *mesh.Snapshot, bound []Listener, options *HTTP2Opti
 			config.Address = &a
 		}
 		for _, c := range chains {
-			config.Chains = append(config.Chains, chainOf(c, options))
+			if l.Chain == 0 || l.Chain == c.Port {
+				config.Chains = append(config.Chains, chainOf(c, options))
+			}
 		}
 		out.Active = append(out.Active, listenerDump{l.Name, listenerState{snapshot.Version, config, updated}})
 	}

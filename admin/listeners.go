@@ -15,6 +15,9 @@ type Listener struct {
 	Addresses []netip.AddrPort
 	// Egress tells the egress port from the ingress port.
 	Egress bool
+	// Chain is the port of the one chain that serves it, on a gateway; 0: all of
+	// its direction do.
+	Chain uint16
 }
 
 type listenerStatuses struct {

@@ -71,6 +71,7 @@ type routeAction struct {
 	Timeout     string           `json:"timeout"`
 	IdleTimeout string           `json:"idle_timeout"`
 	Retry       *retryConfig     `json:"retry_policy,omitempty"`
+	gatewayAction
 }
 
 type retryConfig struct {
@@ -92,23 +93,32 @@ func dumpRoutes(snapshot *mesh.Snapshot, updated string) routesDump {
 			}
 		}
 	}
+	for _, config := range servicesOf(snapshot.Inbound) {
+		out.Active = append(out.Active, routeDump{snapshot.Version, config, updated})
+	}
 	return out
 }
 
 func routesOf(l *mesh.Listener) routeConfig {
 	out := routeConfig{Name: l.RouteName()}
 	for i := range l.VirtualHosts {
-		v := &l.VirtualHosts[i]
-		host := virtualHost{Name: v.Name, Domains: v.Domains, Origin: v.Origin.String()}
-		for j := range v.Routes {
-			host.Routes = append(host.Routes, routeOf(&v.Routes[j]))
-		}
-		out.Hosts = append(out.Hosts, host)
+		out.Hosts = append(out.Hosts, virtualHostOf(&l.VirtualHosts[i], l.Gate))
 	}
 	return out
 }
 
-func routeOf(r *mesh.Route) routeMember {
+func virtualHostOf(v *mesh.VirtualHost, gate *mesh.Cluster) virtualHost {
+	host := virtualHost{Name: v.Name, Domains: v.Domains, Origin: v.Origin.String()}
+	for i := range v.Routes {
+		host.Routes = append(host.Routes, routeOf(&v.Routes[i], gate))
+	}
+	return host
+}
+
+func routeOf(r *mesh.Route, gate *mesh.Cluster) routeMember {
+	if r.Service != nil {
+		return gatewayRouteOf(r, gate)
+	}
 	action := routeAction{Clusters: targetsOf(r.Targets), Timeout: seconds(r.Timeout.Value), IdleTimeout: seconds(r.Idle.Value)}
 	for _, t := range r.Targets {
 		action.TotalWeight += t.Weight

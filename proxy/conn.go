@@ -83,9 +83,14 @@ func (c *conn) end() {
 }
 
 // serveIngress serves a connection of the ingress port: the chain is that of
-// the node's listener on the port the caller dialed (App Mesh 2.2).
+// the node's listener on the port the caller dialed (App Mesh 2.2). On a port of
+// a gateway's listener it is that listener's (App Mesh 2.5).
 func (c *conn) serveIngress() {
 	routing := c.server.Routing()
+	if port := c.listener.bind.Chain; port != 0 {
+		c.serveOwnPort(routing, port)
+		return
+	}
 	dst, redirected := c.sock.OriginalDst()
 	if !redirected {
 		c.serveDirectIngress(routing)
@@ -113,6 +118,20 @@ func (c *conn) serveDirectIngress(routing *Routing) {
 		}
 	}
 	c.refuse(c.sock.Local(), "nothing says which listener a direct connection is for")
+}
+
+// serveOwnPort serves a connection to the port of a listener that has one of its
+// own. What was accepted while the listener goes is served as it was.
+func (c *conn) serveOwnPort(routing *Routing, port uint16) {
+	ch := routing.inbound[port]
+	if ch == nil {
+		ch = c.listener.leaving.Load()
+	}
+	if ch == nil {
+		c.refuse(c.sock.Local(), "no listener has the port")
+		return
+	}
+	c.serveChain(ch, c.sock.Local())
 }
 
 // serveChain serves a connection whose chain is known.

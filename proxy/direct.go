@@ -7,7 +7,8 @@ import (
 	"github.com/outrider-mesh/outrider/proxy/l7"
 )
 
-// byPort finds the chain of a redirected connection. It stays the same chain
+// byPort finds the chain of a connection that was redirected, or came to a port
+// of a gateway. It stays the same chain
 // until the routing is swapped; a port that has gone with it leaves none.
 func byPort(h *httpConn, last *found, _ *l7.Exchange) *chain {
 	r := h.server.Routing()
@@ -20,6 +21,9 @@ func byPort(h *httpConn, last *found, _ *l7.Exchange) *chain {
 		chains = r.inbound
 	}
 	ch := chains[port]
+	if ch == nil {
+		ch = h.listener.leaving.Load() // nil but on a gateway's port that goes
+	}
 	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
 		return nil
 	}

@@ -1,8 +1,10 @@
 // Package proxy is what happens to a connection, in order:
 //
-//	server.go    the listeners of the two ports: start, drain, stop
+//	server.go    start, drain, stop
+//	listen.go    the listeners of the two ports, or of a gateway's own, which a
+//	             reload may change
 //	conn.go      one accepted connection: where was it going, who takes it? On the
-//	             ingress port, the chain of that port
+//	             ingress port, the chain of that port; on a gateway's, its own
 //	egress.go    ... on the egress port: a backend, outside, AWS, or nobody
 //	http.go      an HTTP connection: which codec?
 //	http1.go     ... HTTP/1: read a request, answer it, and again

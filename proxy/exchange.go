@@ -181,5 +181,8 @@ func (e *exchange) release() {
 	e.on, e.codec, e.last, e.Peer = nil, nil, nil, nil
 	e.own.chain, e.own.routing = nil, nil
 	e.kept.reset()
+	if cap(e.Scratch) > keptMost { // a rare giant's
+		e.Scratch = nil
+	}
 	exchanges.Put(e)
 }

@@ -45,6 +45,7 @@ type chain struct {
 	spec    *mesh.Listener
 	table   *route.Table[*upstream.Cluster]
 	targets l4.Split
+	gate    *upstream.Gate // what it lets through at once; nil: no limit
 	handle  l7.Handler
 	stats   *stat.Group
 	log     *slog.Logger
@@ -54,6 +55,8 @@ type chain struct {
 type Parts struct {
 	// Resolve gives the cluster at work for each one that is named.
 	Resolve func(*mesh.Cluster) *upstream.Cluster
+	// Forwarded says what is done about x-forwarded-for on the way in.
+	Forwarded filter.Forwarded
 	// Access is told of every exchange; nil: nobody is.
 	Access AccessLog
 	// Log gets a line for each decision, at debug.
@@ -139,10 +142,26 @@ func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, erro
 		return c, nil
 	}
 	c.stats = parts.Stats.Group(prefix, &httpLayout)
-	c.handle = filter.HTTP(c.route, time.Now)
+	c.handle = handler(c, parts.Forwarded)
+	if spec.Gate != nil && spec.Gate.Limits != (mesh.Limits{}) {
+		if cluster := parts.Resolve(spec.Gate); cluster != nil {
+			c.gate = cluster.Gate()
+		}
+	}
 	var err error
 	c.table, err = route.Compile(spec, parts.Resolve)
 	return c, err
+}
+
+// handler is the chain's router within its stages.
+func handler(c *chain, forwarded filter.Forwarded) l7.Handler {
+	switch {
+	case c.spec.Direction == mesh.Egress: // the app's own requests
+		return filter.HTTP(c.route, time.Now, filter.Forwarded{})
+	case c.spec.Gate != nil:
+		return filter.Gateway(c.route, time.Now, forwarded)
+	}
+	return filter.HTTP(c.route, time.Now, forwarded)
 }
 
 // prefix is the stat prefix of an HTTP chain. With several listeners it names
@@ -194,6 +213,9 @@ func (c *chain) route(ex *l7.Exchange) error {
 	}
 	if r.Spec.Refuse != "" {
 		return refused("cluster "+cluster.Name(), r.Spec.Refuse)
+	}
+	if c.gate != nil {
+		return cluster.ForwardThrough(c.gate, ex, r.Spec)
 	}
 	return cluster.Forward(ex, r.Spec)
 }

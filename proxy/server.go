@@ -2,10 +2,7 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -18,16 +15,9 @@ import (
 	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 )
 
-// Bind is a listening address and its place in the sidecar.
-type Bind struct {
-	Direction mesh.Direction
-	Addr      netip.AddrPort
-	// Optional says that a host without this address family is no failure.
-	Optional bool
-}
-
-// Server serves the two ports. Its routing is swapped while it serves; the
-// zero routing closes every connection.
+// Server serves the two ports of a sidecar, or those of a gateway's listeners.
+// Its routing is swapped while it serves; the zero routing closes every
+// connection.
 type Server struct {
 	Log   *slog.Logger
 	Stats *stat.Set
@@ -38,8 +28,8 @@ type Server struct {
 	routing atomic.Pointer[Routing]
 	streams streams
 
-	listeners []*listener
-	serving   sync.WaitGroup
+	ports   ports
+	serving sync.WaitGroup
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -52,14 +42,6 @@ type Server struct {
 	quitOnce  sync.Once
 	crew      *l7.Crew // begins connections, and serves the HTTP2 that NewServer made
 	crewOnce  sync.Once
-}
-
-// listener is one bound socket.
-type listener struct {
-	bind    Bind
-	tcp     *sock.Listener
-	stats   *stat.Group
-	drained sync.WaitGroup // ends with the accept loop
 }
 
 // NewServer makes a server that serves nothing yet.
@@ -88,76 +70,15 @@ func (s *Server) Swap(r *Routing) { s.routing.Store(r) }
 // Routing is the current one.
 func (s *Server) Routing() *Routing { return s.routing.Load() }
 
-// Listen binds the addresses. An error names the address that could not be
-// bound; nothing is then left open.
-func (s *Server) Listen(binds []Bind) error {
-	for _, b := range binds {
-		tcp, err := listen(b.Addr)
-		if err != nil && b.Optional && sock.NoIPv6(err) {
-			s.Log.Info("not listening: this host has no such address family", "address", b.Addr.String())
-			continue
-		}
-		if err != nil {
-			s.closeListeners()
-			return fmt.Errorf("listening on %s port %s: %w", b.Direction, b.Addr, err)
-		}
-		// App Mesh 2.1: the stat name says 0.0.0.0, whatever is bound.
-		prefix := fmt.Sprintf("listener.0.0.0.0_%d.", b.Addr.Port())
-		s.listeners = append(s.listeners, &listener{bind: b, tcp: tcp, stats: s.Stats.Group(prefix, &listenerLayout)})
-	}
-	return nil
-}
-
-func listen(addr netip.AddrPort) (*sock.Listener, error) {
-	tcp, err := sock.Listen(addr)
-	if err != nil {
-		return nil, err
-	}
-	return sock.NewListener(tcp)
-}
-
-// Addrs are the addresses bound, per direction.
-func (s *Server) Addrs(d mesh.Direction) (addrs []netip.AddrPort) {
-	for _, l := range s.listeners {
-		if l.bind.Direction == d {
-			addrs = append(addrs, l.tcp.Addr().(*net.TCPAddr).AddrPort())
-		}
-	}
-	return addrs
-}
-
 // Serve starts to accept. It returns at once; Stop ends it.
 func (s *Server) Serve() {
-	for _, l := range s.listeners {
-		l.drained.Go(func() { s.accept(l) })
+	s.ports.mu.Lock()
+	s.ports.serving = true
+	for _, l := range s.ports.open {
+		s.accepting(l)
 	}
+	s.ports.mu.Unlock()
 	s.serving.Go(s.sweep)
-}
-
-// accept takes connections until the listener is closed. Out of descriptors
-// it waits a moment instead of spinning.
-func (s *Server) accept(l *listener) {
-	for {
-		sc, err := l.tcp.Accept()
-		switch {
-		case err == nil:
-			s.start(l, sc)
-		case errors.Is(err, net.ErrClosed), isDeadline(err):
-			return
-		default:
-			s.Log.Warn("accepting a connection failed", "address", l.bind.Addr.String(), "error", err)
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-s.quit:
-				return
-			}
-		}
-	}
-}
-
-func isDeadline(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }
 
 func (s *Server) start(l *listener, sc *sock.Conn) {
@@ -196,9 +117,6 @@ func (s *Server) Quiet() (exchanges int64, since time.Duration) {
 	return s.exchanges.Load(), sock.Now() - time.Duration(s.accepted.Load())
 }
 
-// acceptRest is how long Stop still accepts what waits in the queues.
-const acceptRest = 20 * time.Millisecond
-
 // Stop serves what the accept queues still hold, closes the listeners, lets
 // exchanges under way finish until ctx ends, and closes everything. Calling it
 // again does nothing more.
@@ -219,29 +137,6 @@ func (s *Server) Stop(ctx context.Context) {
 		<-done
 	}
 	s.crewOnce.Do(s.crew.Close)
-}
-
-// CloseListeners stops accepting on the ports that match, after what waits in
-// their queues was accepted.
-func (s *Server) CloseListeners(match func(mesh.Direction) bool) {
-	for _, l := range s.listeners {
-		if match(l.bind.Direction) {
-			l.tcp.SetDeadline(time.Now().Add(acceptRest))
-		}
-	}
-	for _, l := range s.listeners {
-		if match(l.bind.Direction) {
-			l.drained.Wait()
-			l.tcp.Close()
-		}
-	}
-}
-
-func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
-		l.tcp.Close()
-	}
-	s.listeners = nil
 }
 
 // closeIdle closes connections between two requests. One that was accepted a

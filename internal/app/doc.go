@@ -6,6 +6,7 @@
 //	sidecar.go    the parts of a running sidecar and their wires
 //	stop.go       signals: drain, stop, reopen
 //	reload.go     changed documents
+//	gateway.go    what a virtual gateway does otherwise: its ports
 //	summary.go    what is printed at start
 //	page.go       what the admin page is told
 //	http2.go      the HTTP/2 settings as the codec takes them

@@ -60,7 +60,7 @@ func hold(t *testing.T) *held {
 	if snap == nil {
 		t.Fatal(findings, err)
 	}
-	if h.sidecar, err = newSidecar(cfg, log); err != nil {
+	if h.sidecar, err = newSidecar(cfg, log, snap); err != nil {
 		t.Fatal(err)
 	}
 	s := h.sidecar

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,18 +65,45 @@ func (e engine) State() admin.State {
 	return admin.Live
 }
 
-// Listeners are the two ports as long as they are open, under App Mesh's names.
+// Listeners are the ports as long as they are open, under App Mesh's names: the
+// two of a sidecar, or each of a gateway's.
 func (e engine) Listeners() (listeners []admin.Listener) {
 	for _, d := range []mesh.Direction{mesh.Ingress, mesh.Egress} {
-		if addrs := e.server.Addrs(d); len(addrs) > 0 && !e.closed[d].Load() {
-			listeners = append(listeners, admin.Listener{
-				Name:      "lds_" + d.String() + "_0.0.0.0_" + strconv.Itoa(int(addrs[0].Port())),
-				Addresses: addrs,
-				Egress:    d == mesh.Egress,
-			})
+		addrs := e.server.Addrs(d)
+		if len(addrs) == 0 || e.closed[d].Load() {
+			continue
+		}
+		if !e.isGateway() {
+			listeners = append(listeners, listenerOf(d, addrs))
+			continue
+		}
+		for _, same := range byPort(addrs) {
+			l := listenerOf(d, same)
+			l.Chain = same[0].Port()
+			listeners = append(listeners, l)
 		}
 	}
 	return listeners
+}
+
+func listenerOf(d mesh.Direction, addrs []netip.AddrPort) admin.Listener {
+	return admin.Listener{
+		Name:      "lds_" + d.String() + "_0.0.0.0_" + strconv.Itoa(int(addrs[0].Port())),
+		Addresses: addrs,
+		Egress:    d == mesh.Egress,
+	}
+}
+
+// byPort gathers the addresses of each port, in the order of ports.
+func byPort(addrs []netip.AddrPort) (groups [][]netip.AddrPort) {
+	slices.SortStableFunc(addrs, func(a, b netip.AddrPort) int { return cmp.Compare(a.Port(), b.Port()) })
+	for i, a := range addrs {
+		if i == 0 || addrs[i-1].Port() != a.Port() {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], a)
+	}
+	return groups
 }
 
 // Clusters are those of the snapshot, with their endpoints at this moment.

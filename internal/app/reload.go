@@ -42,7 +42,7 @@ func (s *sidecar) reload(ctx context.Context) {
 	}
 	if err := s.live.Apply(ctx, snap); err != nil {
 		s.updates.Rejected()
-		log.Error("changed documents rejected: what is in force stays", "error", err)
+		log.Error("changed documents rejected: what is in force stays", "error", s.explainBind(err))
 		return
 	}
 	s.updates.Accepted(snap)

@@ -55,7 +55,7 @@ func run(ctx context.Context, p *Process, args []string) int {
 		fmt.Fprintf(p.Stderr, "outrider run: not starting: errors within reach of %s\n", cfg.Resource.Name.V)
 		return ExitFindings
 	}
-	sidecar, err := newSidecar(cfg, log)
+	sidecar, err := newSidecar(cfg, log, snap)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "outrider run: %s\n", err)
 		return ExitEnvironment

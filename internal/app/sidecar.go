@@ -19,6 +19,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/internal/telemetry"
 	"github.com/outrider-mesh/outrider/proxy"
+	"github.com/outrider-mesh/outrider/proxy/filter"
 	"github.com/outrider-mesh/outrider/proxy/l7/h2"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
@@ -54,15 +55,15 @@ type sidecar struct {
 }
 
 // newSidecar makes all parts and binds all addresses; nothing is served yet.
-func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
+func newSidecar(cfg *config.Run, log *telemetry.Log, snap *mesh.Snapshot) (*sidecar, error) {
 	s := &sidecar{cfg: cfg, log: log, stats: new(stat.Set), quit: make(chan struct{})}
 	// One budget for both sides, also if it is 0: without one nothing would
 	// bound the sum of what connections buffer.
 	limits, budget := http2Limits(&cfg.HTTP2), h2.NewBudget(cfg.HTTP2.StreamBufferBudget.V)
 	s.server = proxy.NewServer(log.Logger("conn"), s.stats)
 	s.server.HTTP2.Limits, s.server.HTTP2.Budget = limits, budget
-	if err := s.server.Listen(s.binds()); err != nil {
-		return nil, explainBind(err)
+	if err := s.server.Listen(s.binds(snap)); err != nil {
+		return nil, s.explainBind(err)
 	}
 	if err := s.listenAdmin(); err != nil {
 		return nil, explainBind(err)
@@ -82,7 +83,6 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 
 		Log: log.Logger("upstream"),
 	}, s.stats)
-	s.manager.Own(append(s.server.Addrs(mesh.Ingress), s.server.Addrs(mesh.Egress)...))
 	names, err := discovery.New(discovery.Options{
 		Refresh:   cfg.DNS.Refresh.V,
 		EmptyKeep: cfg.DNS.EmptyKeep.V,
@@ -100,10 +100,14 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 		Names:     watcher{names},
 		Stats:     s.stats,
 		RouterLog: log.Logger("router"),
+		Forwarded: filter.Forwarded{Append: cfg.Listen.Forwarded.V.Append, Proxies: cfg.Listen.Forwarded.V.Proxies},
 		OpenLog: func(spec *mesh.AccessLog) (live.AccessLog, error) {
 			return telemetry.OpenAccessLog(spec, s.stats)
 		},
 		WarmTime: warmTime,
+	}
+	if s.isGateway() {
+		s.live.Ports = s.gatewayBinds
 	}
 	s.updates = admin.NewUpdates(s.stats)
 	for range len(s.server.Addrs(mesh.Ingress)) + len(s.server.Addrs(mesh.Egress)) {
@@ -114,8 +118,11 @@ func newSidecar(cfg *config.Run, log *telemetry.Log) (*sidecar, error) {
 	return s, nil
 }
 
-// binds are the addresses of the two ports.
-func (s *sidecar) binds() (binds []proxy.Bind) {
+// binds are the addresses of the two ports, or of a gateway's.
+func (s *sidecar) binds(snap *mesh.Snapshot) (binds []proxy.Bind) {
+	if s.isGateway() {
+		return s.gatewayBinds(snap)
+	}
 	add := func(d mesh.Direction, addrs config.Value[[]netip.AddrPort]) {
 		for _, a := range addrs.V {
 			binds = append(binds, proxy.Bind{Direction: d, Addr: a,

@@ -100,7 +100,7 @@ func (s *sidecar) drain(ctx context.Context) {
 		}
 	})
 	d := live.Drain{Time: s.cfg.Drain.Time.V, Quiet: s.server.Quiet, AppGone: s.appGone}
-	if !s.cfg.Drain.WaitApp.V {
+	if !s.cfg.Drain.WaitApp.V || s.isGateway() { // which has no app
 		d.AppGone = nil
 	}
 	d.Wait(serving)

@@ -35,7 +35,7 @@ func assignments(fs *flag.FlagSet, name, usage string) map[string]string {
 // validate checks documents: all of them, or what one node can reach.
 func validate(p *Process, args []string) int {
 	fs := newFlags("usage: outrider validate [--node RESOURCE] [--param NAME=VALUE] [--import NAME=VALUE] [--strict] [--format text|json] PATH...")
-	node := fs.String("node", "", "check what this `resource` reaches: mesh/M/virtualNode/N")
+	node := fs.String("node", "", "check what this `resource` reaches: mesh/M/virtualNode/N, mesh/M/virtualGateway/G")
 	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
 	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
 	strict := fs.Bool("strict", false, "exit 1 on warnings too")

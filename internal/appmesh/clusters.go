@@ -17,20 +17,25 @@ const (
 // localCluster leads to the app behind one of the node's listeners. The
 // listener's connectionPool acts here, on the server's side (App Mesh 2.7).
 func (c *compiler) localCluster(l *listener) *mesh.Cluster {
-	pool := l.spec.get("connectionPool", l.protocol.String())
 	return c.add(&mesh.Cluster{
-		Name:           c.clusterName("ingress", c.reach.node, l),
+		Name:           c.clusterName("ingress", c.reach.self, l),
 		Protocol:       l.protocol,
-		Node:           c.reach.node.name,
+		Node:           c.reach.self.name,
 		Discovery:      mesh.Discovery{Kind: mesh.Static, Port: l.port, Addrs: []netip.AddrPort{netip.AddrPortFrom(c.appAddr(), l.port)}},
 		ConnectTimeout: connectApp,
-		Limits: mesh.Limits{
-			MaxConnections:     limit(pool.get("maxConnections")),
-			MaxPendingRequests: limit(pool.get("maxPendingRequests")),
-			MaxRequests:        limit(pool.get("maxRequests")),
-		},
-		Origin: mesh.At(l.spec.at),
+		Limits:         limitsOf(l),
+		Origin:         mesh.At(l.spec.at),
 	})
+}
+
+// limitsOf is a listener's connectionPool.
+func limitsOf(l *listener) mesh.Limits {
+	pool := l.spec.get("connectionPool", l.protocol.String())
+	return mesh.Limits{
+		MaxConnections:     limit(pool.get("maxConnections")),
+		MaxPendingRequests: limit(pool.get("maxPendingRequests")),
+		MaxRequests:        limit(pool.get("maxRequests")),
+	}
 }
 
 // limit reads a limit; the API's "no limit", 2147483647, is 0 here.

@@ -2,7 +2,6 @@ package appmesh
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -17,9 +16,10 @@ type Options struct {
 	AppHost netip.Addr
 }
 
-// Compile makes the snapshot of one virtual node from what is within its
-// reach: its mesh, itself, the virtual services it lists, their routers,
-// routes and nodes. The findings are those of the reach at their severity; what lies
+// Compile makes the snapshot of one virtual node or gateway from what is within
+// its reach: its mesh, itself, the virtual services it lists (a gateway: its
+// routes, and the virtual services that they name), their routers, routes and
+// nodes. The findings are those of the reach at their severity; what lies
 // outside keeps warnings and turns errors into warnings, and its not-yets are
 // left out. An error within reach leaves no snapshot.
 //
@@ -48,97 +48,16 @@ func (d *Documents) Compile(res mesh.Resource, opt Options) (*mesh.Snapshot, []m
 		Findings:  once(within),
 	}}
 	c.mesh()
-	c.inbound()
-	c.outbound()
-	c.snapshot.AccessLog = accessLog(r.node.spec.get("logging", "accessLog", "file"))
+	if res.Kind == mesh.VirtualGateway {
+		c.gateway()
+	} else {
+		c.originals()
+		c.inbound()
+		c.outbound()
+	}
+	c.snapshot.AccessLog = accessLog(r.self.spec.get("logging", "accessLog", "file"))
 	c.snapshot.Clusters = slices.SortedFunc(maps.Values(c.clusters), func(a, b *mesh.Cluster) int { return cmp.Compare(a.Name, b.Name) })
 	return c.snapshot, findings
-}
-
-// A reach is what one node can come to need.
-type reach struct {
-	mesh *index
-	node *resource
-	// owner is the account that the sidecar's resource names, or "".
-	owner string
-	has   map[*resource]bool
-	// unresolved is true when something in reach refers to what no document
-	// defines, or is a router that no document has a route for.
-	unresolved bool
-}
-
-// reach follows a node's references. trouble says why there is nothing to
-// follow.
-func (d *Documents) reach(res mesh.Resource) (_ *reach, trouble *mesh.Finding) {
-	if res.Kind == mesh.VirtualGateway {
-		return nil, &mesh.Finding{Severity: mesh.Error, Resource: res.String(), Message: gateways.message, Hint: "name a virtual node"}
-	}
-	ix, trouble := d.meshOf(res)
-	if trouble != nil {
-		return nil, trouble
-	}
-	node := ix.find(nodeKind, res.Name)
-	if node == nil {
-		return nil, d.nobody(res, ix)
-	}
-	r := &reach{mesh: ix, node: node, owner: res.Owner, has: map[*resource]bool{node: true}}
-	if m := ix.find(meshKind, ix.id.name); m != nil {
-		r.has[m] = true
-	}
-	for _, b := range node.spec.get("backends").list() {
-		service := r.follow(serviceKind, b.get("virtualService", "virtualServiceName"))
-		if service == nil {
-			continue
-		}
-		k, v := provider(service)
-		if p := r.follow(k, v); p == nil || k == nodeKind {
-			continue
-		}
-		routes := ix.routes[v.text]
-		r.unresolved = r.unresolved || len(routes) == 0
-		for _, route := range routes {
-			r.has[route] = true
-			for _, t := range targetsOf(route) {
-				r.follow(nodeKind, t.get("virtualNode"))
-			}
-		}
-	}
-	return r, nil
-}
-
-func (r *reach) follow(k kind, v *value) *resource {
-	if v.str() == "" {
-		return nil
-	}
-	found := r.mesh.find(k, v.text)
-	if found == nil {
-		r.unresolved = true
-		return nil
-	}
-	r.has[found] = true
-	return found
-}
-
-// any reports whether a name within reach answers to ask. The mesh's own name
-// is left out: every document holds it.
-func (r *reach) any(ask func(string) bool) bool {
-	for res := range r.has {
-		if res.kind != meshKind && ask(res.name) {
-			return true
-		}
-	}
-	return r.mesh.find(meshKind, r.mesh.id.name) == nil && ask("egressFilter")
-}
-
-// nobody says that the resource is not among those of its mesh.
-func (d *Documents) nobody(res mesh.Resource, ix *index) *mesh.Finding {
-	f := mesh.Finding{Severity: mesh.Error, Resource: res.String(),
-		Message: fmt.Sprintf("no virtual node %q in mesh %q: %d resources were read", res.Name, res.Mesh, d.Resources())}
-	if near := mesh.Nearest(res.Name, slices.Sorted(maps.Keys(ix.of[nodeKind]))); near != "" {
-		f.Hint = fmt.Sprintf("did you mean %q (%s)?", near, place(ix.of[nodeKind][near].at))
-	}
-	f.Hint = d.orHidden(f.Hint)
-	return &f
 }
 
 func (d *Documents) within(r *reach) []finding {
@@ -169,17 +88,25 @@ func (d *Documents) outside(r *reach) []finding {
 	return fs
 }
 
-// mesh compiles the egress filter and what always stands beside it.
+// mesh compiles what the mesh says to all.
 func (c *compiler) mesh() {
 	spec := (*value)(nil)
 	if m := c.reach.mesh.find(meshKind, c.reach.mesh.id.name); m != nil {
 		spec = m.spec
 	}
 	c.snapshot.Preference = preference(spec.get("serviceDiscovery", "ipPreference"), mesh.AnyFamily)
-	c.originalDst("amazonaws", mesh.Default("App Mesh always lets *.amazonaws.com pass"))
 	if filter := spec.get("egressFilter", "type"); filter.str() == "ALLOW_ALL" {
 		c.snapshot.Egress = mesh.AllowAll
-		c.originalDst("mesh-allow-all", mesh.At(filter.at))
+		c.filter = filter
+	}
+}
+
+// originals are the clusters of what an app opens to no backend. A gateway has
+// no app and none of them.
+func (c *compiler) originals() {
+	c.originalDst("amazonaws", mesh.Default("App Mesh always lets *.amazonaws.com pass"))
+	if c.filter != nil {
+		c.originalDst("mesh-allow-all", mesh.At(c.filter.at))
 	}
 }
 
@@ -189,6 +116,8 @@ type compiler struct {
 	opt      Options
 	snapshot *mesh.Snapshot
 	clusters map[string]*mesh.Cluster
+	// filter is what asks for ALLOW_ALL; nil under DROP_ALL.
+	filter *value
 }
 
 func preference(v *value, otherwise mesh.IPPreference) mesh.IPPreference {

@@ -23,8 +23,10 @@
 //	duplicates.go  of several definitions of one resource one stands
 //	refs*.go       what only shows between resources: names that lead nowhere,
 //	               ports and protocols that disagree, routes never reached
-//	compile.go     the reach of one node becomes a Snapshot: inbound.go,
-//	               outbound.go, routes.go, clusters.go, tls.go, version.go
+//	reach.go       what one node or gateway can come to need
+//	compile.go     a reach becomes a Snapshot: inbound.go and outbound.go for a
+//	               node, gateway*.go for a gateway; routes.go, clusters.go,
+//	               tls.go, version.go for both
 //	export*.go     the canonical tree written in a form again
 //	print.go       findings for people and for programs
 //	watch.go       changed files are noticed

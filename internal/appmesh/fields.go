@@ -104,7 +104,7 @@ func (l *lister) resource(res *resource) {
 func (l *lister) leaf(res *resource, v *value, p *path, met map[string]bool) {
 	var node *resource
 	if l.reach != nil {
-		node = l.reach.node
+		node = l.reach.self
 	}
 	byOwn, byCallers := elsewhere(res, node, p)
 	told := l.told(res, p, met)
@@ -235,7 +235,7 @@ func documentField(f *finding, r *reach) Field {
 	field.Standing, field.Effect = standingOf(f)
 	if r != nil && !f.concerns(r) {
 		field.Effect = mesh.NoEffect
-		field.Message += " (out of reach of " + r.node.String() + ")"
+		field.Message += " (out of reach of " + r.self.String() + ")"
 	}
 	return field
 }

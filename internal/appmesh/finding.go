@@ -40,7 +40,6 @@ type feature struct{ message, hint string }
 var (
 	strictTLS = feature{"TLS is not done yet: a listener that demands it closes its connections, it is never served in plaintext", ""}
 	clientTLS = feature{"TLS is not done yet: requests that must leave encrypted are answered 503, they are never sent in plaintext", ""}
-	gateways  = feature{"virtual gateways and gateway routes are not served yet", "they are checked; a sidecar cannot be started for one"}
 	checks    = feature{"active health checks are not done yet: endpoints are used as they are discovered", ""}
 	outliers  = feature{"outlier detection is not done yet: failing endpoints stay in use", ""}
 	cloudMap  = feature{"Cloud Map is not asked yet: nodes are found by DNS as serviceName.namespaceName",

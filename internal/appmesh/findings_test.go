@@ -143,7 +143,6 @@ func TestFindings(t *testing.T) {
 			`warning: virtual node "n": listeners: the node has listeners but no serviceDiscovery | its callers will find no endpoints (503 no healthy upstream)`},
 		{"a gateway route needs a match", "{meshName: m, virtualGatewayName: g, gatewayRouteName: r, spec: {httpRoute: {match: {}, action: {target: {virtualService: {virtualServiceName: user.local}}}}}}",
 			`warning: gateway route "r": virtualGatewayName "g": no such virtual gateway in mesh "m"
-			 not-yet: gateway route "r": virtual gateways and gateway routes are not served yet | they are checked; a sidecar cannot be started for one
 			 error: gateway route "r": match: needs prefix, path or hostname`},
 
 		// References.
@@ -175,7 +174,6 @@ func TestFindings(t *testing.T) {
 			`warning: route "r": virtualRouterName "usr-router": no such virtual router in mesh "m" | did you mean "user-router" (base.yaml:10)?`},
 		{"a gateway route's target must exist", "{meshName: m, virtualGatewayName: g, gatewayRouteName: r, spec: {httpRoute: {match: {prefix: /}, action: {target: {virtualService: {virtualServiceName: usr.local}}}}}}",
 			`warning: gateway route "r": virtualGatewayName "g": no such virtual gateway in mesh "m"
-			 not-yet: gateway route "r": virtual gateways and gateway routes are not served yet | they are checked; a sidecar cannot be started for one
 			 error: gateway route "r": action.target.virtualService.virtualServiceName "usr.local": no such virtual service in mesh "m" | did you mean "user.local" (base.yaml:18)?`},
 		{"a resource twice and alike is fine", "{meshName: m, virtualNodeName: client-only, spec: {}}", ``},
 		{"a resource twice and not alike is an error", "{meshName: m, virtualNodeName: client-only, spec: {logging: {}}}",

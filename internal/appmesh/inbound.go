@@ -11,8 +11,8 @@ import (
 // inbound compiles the chains of the ingress port: one for each listener of
 // the node, straight to the local app on the same port (App Mesh 2.2).
 func (c *compiler) inbound() {
-	for i := range c.reach.node.ports {
-		l := &c.reach.node.ports[i]
+	for i := range c.reach.self.ports {
+		l := &c.reach.self.ports[i]
 		local := c.localCluster(l)
 		chain := &mesh.Listener{Direction: mesh.Ingress, Port: l.port, Protocol: l.protocol, TLS: serverTLS(l), Refuse: refusal(l), Origin: mesh.At(l.spec.at)}
 		times := l.spec.get("timeout", l.protocol.String())
@@ -52,7 +52,7 @@ func (c *compiler) appAddr() netip.Addr {
 	if c.opt.AppHost.IsValid() {
 		return c.opt.AppHost
 	}
-	if p := c.nodePreference(c.reach.node); p == mesh.IPv6Only || p == mesh.IPv6Preferred {
+	if p := c.nodePreference(c.reach.self); p == mesh.IPv6Only || p == mesh.IPv6Preferred {
 		return netip.IPv6Loopback()
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -200,7 +200,8 @@ func TestKubernetesFindings(t *testing.T) {
 			`error: gateway route "gr_shop": which virtual gateway it belongs to cannot be told: none is described here | add the gateway and the Namespace with its labels, or virtualGatewayRef: {name: GATEWAY} to the spec`},
 		{"or one of several", crd("VirtualGateway", "a", "listeners: [{portMapping: {port: 1, protocol: http}}]") + crd("VirtualGateway", "b", "listeners: [{portMapping: {port: 1, protocol: http}}]") + crd("GatewayRoute", "gr", "httpRoute: {}"),
 			"error: gateway route \"gr_shop\": which of 2 virtual gateways it belongs to cannot be told: no one of them alone selects it (2 places) | add the gateway and the Namespace with its labels, or virtualGatewayRef: {name: GATEWAY} to the spec\n" +
-				"not-yet: virtual gateway \"a_shop\": virtual gateways and gateway routes are not served yet (2 places) | they are checked; a sidecar cannot be started for one"},
+				"warning: virtual gateway \"a_shop\": has no gateway route | every request to it is answered 404\n" +
+				"warning: virtual gateway \"b_shop\": has no gateway route | every request to it is answered 404"},
 		{"a route's name is the router's matter", crd("VirtualRouter", "r", "listeners: [{portMapping: {port: 1, protocol: tcp}}], routes: [{name: a/b}, {name: c, tcpRoute: {action: {weightedTargets: [{virtualNodeARN: 'arn:aws:appmesh:r:1:mesh/m/virtualNode/n', weight: 1}]}}}]"),
 			"error: virtual router \"r_shop\": routes[0].name \"a/b\": must be 1 to 255 characters without \"/\" and blanks\nerror: route \"c\": weightedTargets[0].virtualNode \"n\": no such virtual node in mesh \"m\""},
 		{"a group without services is a warning", crd("BackendGroup", "g", "") + crd("VirtualNode", "n", "backendGroups: [{name: g}]"),

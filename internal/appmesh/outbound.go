@@ -42,7 +42,8 @@ func (c *compiler) outbound() {
 	slices.SortFunc(c.snapshot.Outbound, byPort)
 }
 
-// A backend is one entry of a node's backends, followed to its end.
+// A backend is a virtual service that a node lists, or that a gateway route
+// names, followed to its end.
 type backend struct {
 	service  *resource
 	provider *resource // router or node; nil where none exists
@@ -52,26 +53,32 @@ type backend struct {
 }
 
 func backendsOf(r *reach) []backend {
-	defaults := r.node.spec.get("backendDefaults", "clientPolicy")
+	defaults := r.self.spec.get("backendDefaults", "clientPolicy")
 	var backends []backend
-	for _, v := range r.node.spec.get("backends").list() {
+	for _, v := range r.self.spec.get("backends").list() {
 		v = v.get("virtualService")
-		b := backend{service: r.mesh.find(serviceKind, v.get("virtualServiceName").str()), at: v.position()}
 		// A backend's own policy replaces the default whole.
 		policy := defaults
 		if own := v.get("clientPolicy"); own != nil {
 			policy = own
 		}
-		b.policy = policy.get("tls")
-		if b.service != nil {
-			k, ref := provider(b.service)
-			if b.provider = r.mesh.find(k, ref.str()); b.provider != nil {
-				b.ports = b.provider.ports
-			}
-		}
-		backends = append(backends, b)
+		backends = append(backends, backendOf(r, v, policy))
 	}
 	return backends
+}
+
+// backendOf follows what names a virtual service: an entry of a node's
+// backends, or the target of a gateway route.
+func backendOf(r *reach, v, policy *value) backend {
+	b := backend{service: r.mesh.find(serviceKind, v.get("virtualServiceName").str()), policy: policy.get("tls"), at: v.position()}
+	if b.service == nil {
+		return b
+	}
+	k, ref := provider(b.service)
+	if b.provider = r.mesh.find(k, ref.str()); b.provider != nil {
+		b.ports = b.provider.ports
+	}
+	return b
 }
 
 // backend adds a virtual service to the chain of one of its ports.
@@ -80,9 +87,22 @@ func (c *compiler) backend(chain *mesh.Listener, b backend, l *listener) {
 		c.tcpBackend(chain, b, l)
 		return
 	}
-	if l.tls != "" && b.provider.kind == routerKind {
-		chain.Refuse = "the virtual router's port asks for https, which is not done yet"
+	if why := httpsRefusal(b, l); why != "" {
+		chain.Refuse = why
 	}
+	chain.VirtualHosts = append(chain.VirtualHosts, c.serviceHost(b, l))
+}
+
+// httpsRefusal says why a virtual router's port cannot be called, or "".
+func httpsRefusal(b backend, l *listener) string {
+	if l.tls != "" && b.provider.kind == routerKind {
+		return "the virtual router's port asks for https, which is not done yet"
+	}
+	return ""
+}
+
+// serviceHost is a virtual service with the routes of one of its ports.
+func (c *compiler) serviceHost(b backend, l *listener) mesh.VirtualHost {
 	host := virtualHost(b, l.port)
 	if b.provider.kind == nodeKind {
 		// No route is configured: App Mesh's defaults, whatever the node's own
@@ -112,7 +132,7 @@ func (c *compiler) backend(chain *mesh.Listener, b backend, l *listener) {
 			})
 		}
 	}
-	chain.VirtualHosts = append(chain.VirtualHosts, host)
+	return host
 }
 
 // tcpBackend gives the chain its targets: App Mesh has one TCP backend on a

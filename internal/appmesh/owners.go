@@ -119,7 +119,7 @@ func ownerFindings(r *reach) []finding {
 	if r.mesh.id.owner == "" || r.owner == "" || r.mesh.id.owner == r.owner {
 		return nil
 	}
-	return []finding{{owner: r.node, Finding: mesh.Finding{Position: r.node.at, Severity: mesh.Warning, Resource: r.node.String(),
+	return []finding{{owner: r.self, Finding: mesh.Finding{Position: r.self.at, Severity: mesh.Warning, Resource: r.self.String(),
 		Message: fmt.Sprintf("belongs to a mesh of account %s, the sidecar's resource to one of %s", r.mesh.id.owner, r.owner)}}}
 }
 

@@ -1,7 +1,9 @@
 package appmesh
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -38,20 +40,51 @@ func planListener(b *strings.Builder, l *mesh.Listener) {
 	if l.Protocol == mesh.TCP {
 		fmt.Fprintf(b, "  to %s idle %s\n", planTargets(l.Targets), planTimeout(l.IdleTimeout))
 	}
-	for _, h := range l.VirtualHosts {
-		fmt.Fprintf(b, "  host %s %q (%s)\n", h.Name, h.Domains, h.Origin)
-		for _, r := range h.Routes {
-			fmt.Fprintf(b, "    route %q %s (%s)\n", r.Name, planMatch(r.Match), r.Origin)
-			fmt.Fprintf(b, "      to %s\n      timeout %s idle %s\n", planTargets(r.Targets), planTimeout(r.Timeout), planTimeout(r.Idle))
-			if r.Refuse != "" {
-				fmt.Fprintf(b, "      refused: %s\n", r.Refuse)
+	if l.Gate != nil {
+		fmt.Fprintf(b, "  gate %s any port %v\n", l.Gate.Name, l.AnyPort)
+	}
+	var services []*mesh.VirtualHost
+	for i := range l.VirtualHosts {
+		services = append(services, planHost(b, "host", &l.VirtualHosts[i])...)
+	}
+	slices.SortFunc(services, func(a, b *mesh.VirtualHost) int { return cmp.Compare(planService(a), planService(b)) })
+	for _, h := range slices.Compact(services) {
+		planHost(b, "service", h)
+	}
+}
+
+// planHost writes a host, and returns the services that its routes lead to.
+func planHost(b *strings.Builder, what string, h *mesh.VirtualHost) (services []*mesh.VirtualHost) {
+	fmt.Fprintf(b, "  %s %s %q (%s)\n", what, h.Name, h.Domains, h.Origin)
+	for _, r := range h.Routes {
+		fmt.Fprintf(b, "    route %q %s (%s)\n", r.Name, planMatch(r.Match), r.Origin)
+		if r.Service != nil {
+			services = append(services, r.Service)
+			fmt.Fprintf(b, "      rewrite %s (%s)\n      to service %s\n", r.Rewrite, r.Rewrite.Origin, planService(r.Service))
+			if r.Rewrite.Service != r.Service.Name || len(r.Targets) > 0 || r.Timeout != (mesh.Timeout{}) || r.Idle != (mesh.Timeout{}) || r.Retry != nil || r.Refuse != "" {
+				fmt.Fprintf(b, "      and what no gateway route has: %+v %+v\n", r, r.Rewrite)
 			}
-			if p := r.Retry; p != nil {
-				fmt.Fprintf(b, "      retry %d per try %s on %03b codes %v grpc %b explicit %v backoff %s..%s (%s)\n",
-					p.MaxRetries, p.PerTryTimeout, p.On, p.StatusCodes, p.GRPCStatus, p.Explicit, p.BackoffBase, p.BackoffMax, p.Origin)
-			}
+			continue
+		}
+		fmt.Fprintf(b, "      to %s\n      timeout %s idle %s\n", planTargets(r.Targets), planTimeout(r.Timeout), planTimeout(r.Idle))
+		if r.Refuse != "" {
+			fmt.Fprintf(b, "      refused: %s\n", r.Refuse)
+		}
+		if p := r.Retry; p != nil {
+			fmt.Fprintf(b, "      retry %d per try %s on %03b codes %v grpc %b explicit %v backoff %s..%s (%s)\n",
+				p.MaxRetries, p.PerTryTimeout, p.On, p.StatusCodes, p.GRPCStatus, p.Explicit, p.BackoffBase, p.BackoffMax, p.Origin)
 		}
 	}
+	return services
+}
+
+// planService names a service by its first route's place too, since one may be
+// reached on several ports.
+func planService(h *mesh.VirtualHost) string {
+	if len(h.Routes) == 0 {
+		return h.Name + " without routes"
+	}
+	return h.Name + " " + h.Routes[0].Origin.String()
 }
 
 func planMatch(m mesh.Match) string {

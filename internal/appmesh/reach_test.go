@@ -174,7 +174,7 @@ func TestUnknownResources(t *testing.T) {
 	for name, want := range map[string]string{
 		"mesh/x/virtualNode/front":    `no document is of mesh "x"`,
 		"mesh/m/virtualNode/fron":     `did you mean "front" (front.yaml:1)?`,
-		"mesh/m/virtualGateway/front": "virtual gateways and gateway routes are not served yet",
+		"mesh/m/virtualGateway/front": `no virtual gateway "front" in mesh "m"`,
 	} {
 		res, err := mesh.ParseResource(name)
 		if err != nil {

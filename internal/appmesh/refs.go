@@ -39,7 +39,7 @@ func (d *Documents) references() {
 		case routeKind:
 			c.route()
 		case gatewayKind:
-			c.notYet(gateways, &value{at: res.at}, nil)
+			c.gateway()
 		case gatewayRouteKind:
 			c.gatewayRoute()
 		}
@@ -85,7 +85,7 @@ func (d *Documents) orHidden(hint string) string {
 
 func (c *refChecker) service() {
 	spec := c.res.spec
-	if bad := strings.IndexFunc(c.res.name, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/@?#*\\\"<>", r) }); bad >= 0 {
+	if bad := strings.IndexFunc(c.res.name, notInHost); bad >= 0 {
 		c.warn(c.res.at, (*path)(nil).name("virtualServiceName"), fmt.Sprintf("no Host header can be %q, so that nothing reaches it", c.res.name),
 			"a virtual service is called by its name, which is a host name; App Mesh has no wildcards")
 	}
@@ -104,6 +104,9 @@ func (c *refChecker) service() {
 		c.warnValue(v, p.name("virtualNode").name("virtualNodeName"), "the node has no listener", "nothing can be sent to it")
 	}
 }
+
+// notInHost tells whether a character cannot stand in a Host header's name.
+func notInHost(r rune) bool { return r <= ' ' || strings.ContainsRune("/@?#*\\\"<>", r) }
 
 // provider is the router or node behind a virtual service, by reference; a
 // nil value where there is none.
@@ -168,26 +171,4 @@ func (c *refChecker) unreachable(r, first *resource) {
 	c.d.add(finding{owner: r, Finding: mesh.Finding{Position: at, Severity: mesh.Warning, Resource: r.String(), Field: field,
 		Message: fmt.Sprintf("can never match: route %q takes all of it first", first.name),
 		Hint:    "see " + place(first.at) + "; a lower priority number goes first"}})
-}
-
-func (c *refChecker) gatewayRoute() {
-	c.notYet(gateways, &value{at: c.res.at}, nil)
-	if c.ix.find(gatewayKind, c.res.parent) == nil {
-		c.noSuch(mesh.Warning, gatewayKind, &value{text: c.res.parent, at: c.res.at}, (*path)(nil).name("virtualGatewayName"))
-	}
-	_, body := routeBody(c.res)
-	p := (*path)(nil).name("action").name("target")
-	target := body.get("action", "target")
-	v := target.get("virtualService", "virtualServiceName")
-	if v == nil {
-		return
-	}
-	service := c.ix.find(serviceKind, v.text)
-	if service == nil {
-		c.noSuch(mesh.Error, serviceKind, v, p.name("virtualService").name("virtualServiceName"))
-		return
-	}
-	if port := target.get("port"); port != nil && !slices.ContainsFunc(c.ix.behind(service).ports, func(l listener) bool { return int64(l.port) == port.int() }) {
-		c.failValue(port, p.name("port"), "the virtual service has no such port", "")
-	}
 }

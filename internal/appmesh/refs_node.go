@@ -17,6 +17,17 @@ func (c *refChecker) node() {
 }
 
 func (c *refChecker) nodeListener(l *listener) {
+	c.listenerTLS(l)
+	if check := l.spec.get("healthCheck"); check != nil {
+		c.notYet(checks, check, l.at.name("healthCheck"))
+	}
+	if outlier := l.spec.get("outlierDetection"); outlier != nil {
+		c.notYet(outliers, outlier, l.at.name("outlierDetection"))
+	}
+}
+
+// listenerTLS notes what a node's or gateway's listener asks for.
+func (c *refChecker) listenerTLS(l *listener) {
 	at := l.spec.get("tls")
 	if at == nil {
 		at = l.spec.get("portMapping", "protocol")
@@ -27,12 +38,6 @@ func (c *refChecker) nodeListener(l *listener) {
 	case "PERMISSIVE":
 		c.warn(at.at, l.at.name("tls"), "TLS is not done yet: this PERMISSIVE listener is served, and called, in plaintext only", "clients that insist on TLS cannot reach it")
 		c.d.amounts(mesh.Unsupported, mesh.OnTraffic)
-	}
-	if check := l.spec.get("healthCheck"); check != nil {
-		c.notYet(checks, check, l.at.name("healthCheck"))
-	}
-	if outlier := l.spec.get("outlierDetection"); outlier != nil {
-		c.notYet(outliers, outlier, l.at.name("outlierDetection"))
 	}
 }
 

@@ -2,7 +2,6 @@ package appmesh
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -23,17 +22,17 @@ func (c *refChecker) route() {
 	}
 }
 
-// routeListener warns when no listener of the router leads to the route, or
-// when the API would have asked which one does.
-func (c *refChecker) routeListener(router *resource) {
+// routeListener warns when no listener of the parent (router or gateway) leads to
+// the route, or when the API would have asked which one does.
+func (c *refChecker) routeListener(parent *resource) {
 	protocol, body := routeBody(c.res)
 	if body == nil {
 		return
 	}
 	p := (*path)(nil).name("match").name("port")
 	fits, named := 0, body.get("match", "port")
-	for i := range router.ports {
-		l := &router.ports[i]
+	for i := range parent.ports {
+		l := &parent.ports[i]
 		if named != nil && int64(l.port) == named.int() && l.protocol != protocol {
 			c.warnValue(named, p, fmt.Sprintf("can never match: the listener's protocol is %s, the route's %s", l.protocol, protocol), "see "+place(l.spec.at))
 			return
@@ -44,14 +43,17 @@ func (c *refChecker) routeListener(router *resource) {
 	}
 	switch {
 	case fits == 0 && named != nil:
-		c.warnValue(named, p, "can never match: router "+strconv.Quote(router.name)+" has no such listener", "its ports: "+portList(router.ports))
+		c.warnValue(named, p, "can never match: "+parent.short()+" has no such listener", "its ports: "+portList(parent.ports))
 	case fits == 0:
-		c.warn(body.at, nil, fmt.Sprintf("can never match: router %q has no %s listener", router.name, protocol), "its ports: "+portList(router.ports))
+		c.warn(body.at, nil, fmt.Sprintf("can never match: %s has no %s listener", parent.short(), protocol), "its ports: "+portList(parent.ports))
 	case fits > 1 && named == nil:
-		c.warn(body.at, p, fmt.Sprintf("is not given and router %q has several %s listeners", router.name, protocol),
-			"the route is used on all of them: "+portList(router.ports))
+		c.warn(body.at, p, fmt.Sprintf("is not given and %s has several %s listeners", parent.short(), protocol),
+			"the route is used on all of them: "+portList(parent.ports))
 	}
 }
+
+// short names a router or gateway without its "virtual".
+func (r *resource) short() string { return strings.TrimPrefix(r.String(), "virtual ") }
 
 // target checks one weighted target. App Mesh refused a route whose node did
 // not exist, so that this is an error and not, as for backends, a warning.

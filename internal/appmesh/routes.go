@@ -74,11 +74,16 @@ type rank struct {
 }
 
 func rankOf(route *resource) rank {
+	m := matchOf(route)
+	return rankOfMatch(route, &m)
+}
+
+// rankOfMatch is the rank of one of a route's matches.
+func rankOfMatch(route *resource, m *mesh.Match) rank {
 	r := rank{priority: 1001, name: route.name} // after 1000, the last there is
 	if p := route.spec.get("priority"); p != nil {
 		r.priority = p.int()
 	}
-	m := matchOf(route)
 	switch {
 	case m.Exact != "":
 	case m.Regex != "":

@@ -40,7 +40,7 @@ var (
 			opt("rewrite", obj(
 				opt("hostname", hostnameRewrite),
 				opt("prefix", union(opt("defaultPrefix", enabled), opt("value", verbatim(1, 255)))),
-				opt("path", obj(req("exact", verbatim(1, 255))))).atMostOne("prefix", "path").ruled(rewriteRule)))))
+				opt("path", obj(req("exact", verbatim(1, 255))))).atMostOne("prefix", "path").ruled(rewriteRule))))).ruled(prefixRule)
 
 	gatewayGRPCRoute = obj(
 		req("match", obj(
@@ -60,10 +60,25 @@ var (
 	).exactlyOne("httpRoute", "http2Route", "grpcRoute")
 )
 
+// hostnameRule: a hostname is a host's alone; a suffix may be written with the
+// "*" that App Mesh left out.
 func hostnameRule(c *checker, v *value, p *path) {
 	for _, name := range []string{"exact", "suffix"} {
-		if host := v.get(name); host != nil && strings.Contains(host.text, ":") {
+		host := v.get(name)
+		if host == nil {
+			continue
+		}
+		rest := host.text
+		if name == "suffix" {
+			rest = strings.TrimPrefix(rest, "*")
+		}
+		switch {
+		case strings.Contains(rest, ":"):
 			c.failValue(host, p.name(name), "a hostname cannot hold a port", "match.port names the gateway's listener")
+		case name == "exact" && strings.HasPrefix(rest, "*"):
+			c.failValue(host, p.name(name), "is a pattern, not a hostname", `write {"suffix": "`+strings.TrimPrefix(rest, "*")+`"}`)
+		case strings.ContainsFunc(rest, notInHost):
+			c.warnValue(host, p.name(name), "can never match: no host has such a name", "")
 		}
 	}
 }
@@ -93,5 +108,16 @@ func rewriteRule(c *checker, v *value, p *path) {
 	if prefix := v.get("prefix", "value"); prefix != nil &&
 		(!strings.HasPrefix(prefix.text, "/") || !strings.HasSuffix(prefix.text, "/")) {
 		c.failValue(prefix, p.name("prefix").name("value"), `must begin and end with "/"`, "")
+	}
+	if exact := v.get("path", "exact"); exact != nil && (!strings.HasPrefix(exact.text, "/") || strings.ContainsAny(exact.text, "?#")) {
+		c.failValue(exact, p.name("path").name("exact"), `must begin with "/" and hold no query`, "the query of the request is kept")
+	}
+}
+
+// prefixRule: a path that is matched whole has no prefix to rewrite.
+func prefixRule(c *checker, v *value, p *path) {
+	prefix := v.get("action", "rewrite", "prefix")
+	if v.get("match").has("path") && prefix != nil && prefix.get("defaultPrefix").str() != "DISABLED" {
+		c.warn(prefix.at, p.name("action").name("rewrite").name("prefix"), "does nothing: match.path is matched whole", "rewrite.path replaces it")
 	}
 }

@@ -210,12 +210,16 @@ func (p *parser) check() {
 	if len(tracers) > 1 {
 		p.problem("%s: one tracer at most (App Mesh refused to start, too)", strings.Join(tracers, ", "))
 	}
+	p.run.HTTP2.check(p)
+	if p.run.Resource.Name.V.Kind == mesh.VirtualGateway {
+		p.checkGateway()
+		return
+	}
 	for _, addr := range p.run.Listen.Egress.V {
 		if !addr.Addr().IsLoopback() {
 			p.warn(mesh.Warning, p.run.Listen.Egress.From, "%s is not loopback: intercepted connections arrive on loopback, and other peers are not served on the egress port", addr)
 		}
 	}
-	p.run.HTTP2.check(p)
 	own := p.run.Listen.Ingress.V
 	for _, addr := range p.run.Listen.Egress.V {
 		if addr.Port() != 0 && slices.ContainsFunc(own, func(a netip.AddrPort) bool { return overlap(a, addr) }) {

@@ -16,6 +16,7 @@ node=mesh/my-mesh/virtualNode/user-service (--node)
 node-cluster=mesh/my-mesh/virtualNode/user-service (default: the resource)
 ingress-addr=0.0.0.0:15000,[::]:15000 (default)
 egress-addr=127.0.0.1:15001,[::1]:15001 (default)
+forwarded=off (default)
 admin-addr=127.0.0.1:9901 (default)
 admin-open=false (default)
 log-level=info (default)
@@ -145,6 +146,10 @@ func TestFlags(t *testing.T) {
 		{"--max-requests-per-connection=-1", "error: not a whole number from 0"},
 		{"--max-unfinished-uploads=0", "max-unfinished-uploads=0 (--max-unfinished-uploads)"},
 		{"--max-unfinished-uploads=-1", "error: not a whole number from 0"},
+		{"--forwarded=append", "forwarded=append (--forwarded)"},
+		{"--forwarded=behind=2", "forwarded=behind=2 (--forwarded)"},
+		{"--forwarded=behind=0", "error: --forwarded \"behind=0\": behind is not a whole number from 1 to 16"},
+		{"--forwarded=behind", "error: --forwarded \"behind\": not one of off, append, behind=N"},
 		{"--grpc-timeout=limit", "grpc-timeout=limit (--grpc-timeout)"},
 		{"--grpc-timeout=obey", "error: --grpc-timeout \"obey\": not one of pass, limit"},
 		{"--drain-tme=1s", "error: no such flag --drain-tme: did you mean --drain-time?"},

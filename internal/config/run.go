@@ -58,7 +58,8 @@ type Resource struct {
 	Cluster Value[string]
 }
 
-// Listen says which addresses carry traffic. Each address is bound for its own
+// Listen says which addresses carry traffic; a virtual gateway listens on its
+// listeners' ports instead. Each address is bound for its own
 // family only (an IPv6 one with IPV6_V6ONLY). A default address of a family
 // that the host lacks is to be logged, a chosen one is to be an error.
 type Listen struct {
@@ -67,6 +68,8 @@ type Listen struct {
 	// App is where the local app listens; the zero Addr leaves it to the
 	// documents (127.0.0.1, or ::1 by the node's ipPreference).
 	App Value[netip.Addr]
+	// Forwarded is for what comes in, on a gateway's listeners and a node's.
+	Forwarded Value[Forwarded]
 }
 
 // Admin says where the admin interface listens and what strangers may ask.
@@ -152,6 +155,8 @@ func defaults() *Run {
 			Ingress: byDefault(onAll(15000)),
 			Egress:  byDefault(onLoopback(15001)),
 			App:     byDefault(netip.Addr{}),
+
+			Forwarded: byDefault(Forwarded{}),
 		},
 		Admin: Admin{Open: byDefault(false)},
 		Log:   Log{Level: byDefault(Info), Format: byDefault(Text)},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // Summary gives one line "name=value (source)" for every setting that is in
@@ -20,11 +22,14 @@ func (r *Run) Summary() []string {
 	add(&s, "endpoints", r.Documents.Endpoints, plain)
 	add(&s, "node", r.Resource.Name, plain)
 	add(&s, "node-cluster", r.Resource.Cluster, plain)
-	add(&s, "ingress-addr", r.Listen.Ingress, joined)
-	add(&s, "egress-addr", r.Listen.Egress, joined)
+	if r.Resource.Name.V.Kind != mesh.VirtualGateway {
+		add(&s, "ingress-addr", r.Listen.Ingress, joined)
+		add(&s, "egress-addr", r.Listen.Egress, joined)
+	}
 	if r.Listen.App.V.IsValid() {
 		add(&s, "app-addr", r.Listen.App, plain)
 	}
+	add(&s, "forwarded", r.Listen.Forwarded, plain)
 	add(&s, "admin-addr", r.Admin.Addrs, joined)
 	add(&s, "admin-addr", r.Admin.Socket, func(path string) string { return "unix://" + path })
 	add(&s, "admin-open", r.Admin.Open, plain)

@@ -14,6 +14,7 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/stat"
 	"github.com/outrider-mesh/outrider/proxy"
+	"github.com/outrider-mesh/outrider/proxy/filter"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
@@ -41,8 +42,13 @@ type State struct {
 	Stats    *stat.Set
 	// RouterLog gets a line for each routing decision, at debug.
 	RouterLog *slog.Logger
+	// Forwarded says what is done about x-forwarded-for on the way in.
+	Forwarded filter.Forwarded
 	// OpenLog opens the access log that the documents ask for.
 	OpenLog func(*mesh.AccessLog) (AccessLog, error)
+	// Ports are the addresses that a snapshot's listeners are bound to; nil where
+	// the server's do not depend on snapshots.
+	Ports func(*mesh.Snapshot) []proxy.Bind
 	// WarmTime is how long a swap waits for the names of clusters that are
 	// new; at the first Apply nothing is waited for.
 	WarmTime time.Duration
@@ -69,15 +75,21 @@ func (s *State) Current() (*mesh.Snapshot, time.Time) {
 // Apply puts a snapshot in force: it decides every request that is read from
 // then on, and cuts nothing that is under way. New clusters are looked up
 // before anything is sent to them; clusters that are no longer named go after
-// nothing is sent to them any more. With an error everything stays as it was.
+// nothing is sent to them any more. Ports that are new are bound first, those
+// that are gone are closed after. With an error everything stays as it was.
 func (s *State) Apply(ctx context.Context, snap *mesh.Snapshot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := proxy.Check(snap); err != nil {
 		return fmt.Errorf("compiling routes: %w", err)
 	}
+	ports, err := s.bind(snap)
+	if err != nil {
+		return err
+	}
 	log, err := s.openLog(snap.AccessLog)
 	if err != nil {
+		ports.Undo()
 		return err
 	}
 	old, _ := s.Current()
@@ -93,17 +105,45 @@ func (s *State) Apply(ctx context.Context, snap *mesh.Snapshot) error {
 		cancel()
 	}
 	resolve := func(c *mesh.Cluster) *upstream.Cluster { return byName[c.Name] }
-	routing, err := proxy.Compile(snap, proxy.Parts{Resolve: resolve, Access: plain(log), Log: s.RouterLog, Stats: s.Stats})
+	routing, err := proxy.Compile(snap, proxy.Parts{
+		Resolve: resolve, Forwarded: s.Forwarded, Access: plain(log), Log: s.RouterLog, Stats: s.Stats,
+	})
 	if err != nil {
+		ports.Undo()
 		return fmt.Errorf("compiling routes: %w", err)
 	}
-	s.Server.Swap(routing)
+	s.Upstream.Own(ports.Addrs()) // nothing may dial them
+	ports.Swap(routing)
 	s.current.Store(&applied{snap, time.Now()})
 	s.Names.Sync(snap.Clusters, s.Upstream.Update)
 	retire()
 	s.swapLog(log, snap.AccessLog)
 	return nil
 }
+
+// bind binds the ports that are new.
+func (s *State) bind(snap *mesh.Snapshot) (ports, error) {
+	if s.Ports == nil {
+		return samePorts{s.Server}, nil
+	}
+	return s.Server.Rebind(s.Ports(snap))
+}
+
+// ports is a change of the server's listeners, with that of its routing.
+type ports interface {
+	Addrs() []netip.AddrPort
+	Swap(*proxy.Routing)
+	Undo()
+}
+
+// samePorts changes the routing alone.
+type samePorts struct{ *proxy.Server }
+
+func (p samePorts) Addrs() []netip.AddrPort {
+	return append(p.Server.Addrs(mesh.Ingress), p.Server.Addrs(mesh.Egress)...)
+}
+
+func (samePorts) Undo() {}
 
 // plain keeps a nil log nil when it becomes another interface.
 func plain(log AccessLog) proxy.AccessLog {

@@ -24,7 +24,7 @@ func serve(t *testing.T, router l7.Handler, fields ...string) *l7.Exchange {
 		name := []byte(fields[i])
 		ex.Request.Header.Add(l7.ClassifyName(name), name, []byte(fields[i+1]))
 	}
-	if err := HTTP(router, func() time.Time { return noon })(ex); err != nil {
+	if err := HTTP(router, func() time.Time { return noon }, Forwarded{})(ex); err != nil {
 		t.Fatal(err)
 	}
 	return ex
@@ -197,14 +197,14 @@ func TestAFailureWithoutAStatusPassesThrough(t *testing.T) {
 	gone := &l7.Failure{Flag: l7.FlagDownstreamTermination}
 	ex := &l7.Exchange{}
 	ex.Reset()
-	err := HTTP(func(*l7.Exchange) error { return gone }, time.Now)(ex)
+	err := HTTP(func(*l7.Exchange) error { return gone }, time.Now, Forwarded{})(ex)
 	if !errors.Is(err, gone) || !ex.Flags.Has(l7.FlagDownstreamTermination) {
 		t.Errorf("err %v, flags %q", err, ex.Flags.String())
 	}
 }
 
 func TestTheChainAllocatesNothing(t *testing.T) {
-	h := HTTP(ok, func() time.Time { return noon })
+	h := HTTP(ok, func() time.Time { return noon }, Forwarded{})
 	ex := &l7.Exchange{}
 	name, v := []byte("x-envoy-max-retries"), []byte("9")
 	if n := testing.AllocsPerRun(200, func() {

@@ -28,7 +28,8 @@ type Cluster struct {
 	http2   atomic.Pointer[h2.Config] // nil until the cluster is spoken to in HTTP/2
 	grpc    grpcStats
 
-	mu sync.Mutex // orders Update
+	mu   sync.Mutex // orders Update
+	gate *Gate      // see Gate; nil until it is asked for
 }
 
 // Membership is the endpoints of a cluster at one moment, with the picker

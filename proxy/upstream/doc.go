@@ -2,6 +2,7 @@
 // which connection, how long, and what if it fails.
 //
 //	forward.go    the attempts at one exchange: a retry loop that is a loop
+//	gate.go       ... within the limits of a gateway's listener, too
 //	attempt.go    one attempt: endpoint, connection, request, response head
 //	retry.go      may we, should we again?
 //	replay.go     a request's body, kept while it may be needed again

@@ -63,6 +63,7 @@ type forwarding struct {
 	ex      *l7.Exchange
 	route   *mesh.Route
 
+	gate     *Gate     // of which it holds a place, or nil
 	fixed    *Endpoint // the only one to ask; nil: the picker's choice
 	endpoint *Endpoint
 	// multiplexed says that endpoints are spoken to in HTTP/2; leg is the attempt
@@ -471,8 +472,11 @@ func (f *forwarding) finish(complete bool) {
 	}
 	f.cluster.stats.Gauge(rqActive).Dec()
 	f.cluster.breaker.Requests.Release()
+	if f.gate != nil {
+		f.gate.leave()
+	}
 	f.picking.reset()
 	f.request = l7.Outgoing{}
-	f.cluster, f.ex, f.route, f.fixed, f.endpoint, f.whole, f.grpc, f.body = nil, nil, nil, nil, nil, nil, nil, nil
+	f.cluster, f.ex, f.route, f.gate, f.fixed, f.endpoint, f.whole, f.grpc, f.body = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	forwardings.Put(f)
 }

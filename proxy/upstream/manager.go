@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/internal/sock"
@@ -53,7 +54,7 @@ type Manager struct {
 	crew     *l7.Crew
 	sweeper  sweeper
 	replay   replayBudget
-	own      []netip.AddrPort
+	own      atomic.Pointer[[]netip.AddrPort]
 	quit     chan struct{}
 	done     sync.WaitGroup
 	// dialing ends with Close: the connections that no request opens itself.

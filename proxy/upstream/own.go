@@ -12,14 +12,16 @@ import (
 
 // Own tells the manager on which addresses this process itself listens, so
 // that it never dials itself: a request would go round for ever. It must be
-// called before traffic.
-func (m *Manager) Own(addrs []netip.AddrPort) { m.own = addrs }
+// called before there is traffic to them.
+func (m *Manager) Own(addrs []netip.AddrPort) { m.own.Store(&addrs) }
 
 // dial connects to an address that is not ours.
 func (m *Manager) dial(ctx context.Context, addr netip.AddrPort, timeout time.Duration) (*sock.Conn, error) {
-	for _, own := range m.own {
-		if own.Port() == addr.Port() && m.covers(own.Addr(), addr.Addr()) {
-			return nil, fmt.Errorf("connecting to %s: that is this proxy itself", addr)
+	if listening := m.own.Load(); listening != nil {
+		for _, own := range *listening {
+			if own.Port() == addr.Port() && m.covers(own.Addr(), addr.Addr()) {
+				return nil, fmt.Errorf("connecting to %s: that is this proxy itself", addr)
+			}
 		}
 	}
 	return sock.Dial(ctx, addr, timeout)
