@@ -11,6 +11,10 @@
 //	plan.go                Config -> Plan, pure: which rules, in which order
 //	render.go              Plan -> text for iptables-restore
 //	apply.go, remove.go    what a caller asks for
+//	verify.go              the same without changing anything: what of the plan is in force
+//	compare.go             plan and layout -> differences, pure
+//	effect.go, match.go    the text of a rule -> what it does, so that other spellings of it compare equal
+//	shadow.go              rules of others that take the traffic before ours see it
 //	detect.go              which variant of iptables, nft or legacy, holds this namespace's nat rules
 //	edit.go                one table, one atomic restore, looked at again until it is as wanted; and undo
 //	script.go              two layouts -> the smallest restore text that leads from one to the other, pure
@@ -38,5 +42,8 @@
 //   - Lists of more than 15 ports become several rules. The plugin dropped the rest with a log line.
 //   - 169.254.170.2 and 169.254.169.254 (task credentials, instance metadata) are always ignored, as the ECS agent does.
 //   - A rule about a user or a group has no protocol test, as in the plugin; every other rule is about TCP.
-//   - The jumps are appended, as in the plugin: a rule of others that stands before ours wins.
+//   - The jumps are appended, as in the plugin: a rule of others that stands before ours wins. Verify names it.
+//   - Verify calls equal what does the same: one rule for each port or one for fifteen, another order among rules with
+//     the same target, comments, rules said twice, rules behind one that takes everything. It never calls equal what
+//     does otherwise; it may call different what a proof would show to be the same (a CIDR block written as two).
 package iptables

@@ -56,11 +56,17 @@ func FuzzTaskDefinition(f *testing.F) {
 func FuzzSaved(f *testing.F) {
 	f.Add("*nat\n:OUTPUT ACCEPT [0:0]\n:APPMESH_EGRESS - [0:0]\n-A OUTPUT -p tcp -j APPMESH_EGRESS\n-A APPMESH_EGRESS -j RETURN\nCOMMIT\n")
 	f.Add("*nat\n-A X -m comment --comment \"a -j APPMESH_EGRESS\" -g APPMESH_INGRESS\n")
+	f.Add("*nat\n:APPMESH_EGRESS - [0:0]\n-A APPMESH_EGRESS ! -p tcp -m owner --uid-owner 1-3 -g X -j \n-A OUTPUT -j X\n-A X -d ::/0 --dport 1:65535,9 -j X\n-A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -j APPMESH_EGRESS\n")
 	f.Add("*filter\n:APPMESH_EGRESS - [0:0]\nCOMMIT\n*nat\n: \n-A \n")
 	f.Fuzz(func(t *testing.T, text string) {
 		now, err := parseSaved(text)
 		if err != nil {
 			return
+		}
+		for _, d := range NewPlan(planned(), IPv4).differences(planned(), now) {
+			if d.Kind.Meaning() == "" || d.Expected == "" && d.Found == "" && d.Kind != NotIntercepted {
+				t.Fatalf("a difference without a word: %+v", d)
+			}
 		}
 		if text := script(now, now); text != "" {
 			t.Fatalf("from %+v to itself:\n%s", now, text)

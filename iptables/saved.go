@@ -11,6 +11,8 @@ type layout struct {
 	chains  []chainText
 	jumps   []jump         // in the order of the table: within one chain from top to bottom
 	foreign map[string]int // rules of others by chain, also in chains without any
+
+	all map[string][]string // every rule by chain, without "-A CHAIN": ours, others', jumps; for Verify to read
 }
 
 // chainText is a chain of ours; its rules are without "-A CHAIN".
@@ -47,7 +49,7 @@ var errIncompatible = errors.New("the nat table holds rules that only nft can re
 // parseSaved reads what iptables-save -t nat printed. Lines of other tables and comments are skipped; text that
 // iptables-save does not print is ignored rather than guessed at.
 func parseSaved(text string) (layout, error) {
-	l := layout{foreign: map[string]int{}}
+	l := layout{foreign: map[string]int{}, all: map[string][]string{}}
 	table := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
@@ -77,6 +79,7 @@ func (l *layout) declare(name string) {
 }
 
 func (l *layout) append(chain, rule string) {
+	l.all[chain] = append(l.all[chain], rule)
 	if isOurs(chain) {
 		for i := range l.chains {
 			if l.chains[i].name == chain {

@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/outrider-mesh/outrider/iptables"
 )
 
-const iptablesUsage = "usage: outrider iptables print|apply|remove [flags]"
+const iptablesUsage = "usage: outrider iptables print|apply|remove|verify [flags]"
 
-// iptablesCommand prints, applies or removes the interception rules.
+// iptablesCommand prints, applies, removes or verifies the interception rules.
 func iptablesCommand(ctx context.Context, p *Process, args []string) int {
 	var flags iptables.Flags
 	fs := newFlags(iptablesUsage)
 	flags.Register(fs)
+	format := fs.String("format", "text", "of verify: text or json")
 	verbs, code, done := parseFlags(p, fs, args)
 	if done {
 		return code
 	}
-	if len(verbs) != 1 || verbs[0] != "print" && verbs[0] != "apply" && verbs[0] != "remove" {
+	if len(verbs) != 1 || !slices.Contains([]string{"print", "apply", "remove", "verify"}, verbs[0]) || *format != "text" && *format != "json" {
 		fs.Usage()
 		return ExitUsage
 	}
@@ -32,8 +34,11 @@ func iptablesCommand(ctx context.Context, p *Process, args []string) int {
 	if err != nil {
 		return iptablesResult(p, iptables.Report{}, err)
 	}
-	if verb == "print" {
+	switch verb {
+	case "print":
 		return iptablesResult(p, iptables.Report{}, iptables.Print(p.Stdout, cfg))
+	case "verify":
+		return verifyTables(ctx, p, cfg, verification{format: *format, fix: applyCommand(fs)})
 	}
 	report, err := iptables.Apply(ctx, cfg)
 	return iptablesResult(p, report, err)

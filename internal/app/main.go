@@ -45,7 +45,7 @@ usage:
   outrider validate  [flags] PATH...  check documents
   outrider export    --format FORM PATH...  print documents in another form
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
-  outrider iptables  print|apply|remove [flags]
+  outrider iptables  print|apply|remove|verify [flags]
   outrider version
 
 exit codes: 0 fine, 1 findings, 2 usage, 3 environment

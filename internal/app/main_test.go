@@ -87,6 +87,8 @@ func TestCommandsSayByTheirExitCodeHowItWent(t *testing.T) {
 		{[]string{"iptables"}, ExitUsage, "usage"},
 		{[]string{"iptables", "dance"}, ExitUsage, "usage"},
 		{[]string{"iptables", "print", "--app-ports", "x"}, ExitUsage, "x"},
+		{[]string{"iptables", "verify", "--app-ports", "x"}, ExitUsage, "x"},
+		{[]string{"iptables", "verify", "--format", "yaml"}, ExitUsage, "usage"},
 	} {
 		code, stdout, stderr := outrider(t, tt.args...)
 		if code != tt.code || !strings.Contains(stdout+stderr, tt.says) {

@@ -40,6 +40,9 @@ func perform(task string) string {
 		return kind(err)
 	case "talk":
 		return talk(object)
+	case "verify":
+		_, err := iptables.Verify(context.Background(), iptables.Config{EgressPort: 15001, IgnoredUIDs: []uint32{1337}, EnableIPv6: true})
+		return kind(err)
 	case "remove":
 		_, err := iptables.Remove(context.Background())
 		return kind(err)

@@ -231,17 +231,7 @@ func applyConcurrently(t *testing.T, _ iptables.Variant) {
 func applyAnything(t *testing.T, _ iptables.Variant) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	for range 12 {
-		cfg := iptables.Config{EgressPort: uint16(1 + dice.IntN(1000)), IgnoredUIDs: []uint32{dice.Uint32N(1 << 31)}, EnableIPv6: dice.IntN(3) > 0}
-		for range dice.IntN(50) {
-			cfg.IngressPort, cfg.AppPorts = 1001, append(cfg.AppPorts, uint16(2000+dice.IntN(60000)))
-			cfg.EgressIgnoredPorts = append(cfg.EgressIgnoredPorts, uint16(1+dice.IntN(65535)))
-			var b [16]byte
-			for i := range b {
-				b[i] = byte(dice.IntN(256))
-			}
-			cfg.EgressIgnoredIPs = append(cfg.EgressIgnoredIPs, netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), dice.IntN(33)).Masked(),
-				netip.PrefixFrom(netip.AddrFrom16(b), dice.IntN(129)).Masked())
-		}
+		cfg := anything(dice)
 		apply(t, cfg)
 		for _, o := range apply(t, cfg) {
 			if o.Changed {
@@ -249,6 +239,22 @@ func applyAnything(t *testing.T, _ iptables.Variant) {
 			}
 		}
 	}
+}
+
+// anything is some valid configuration.
+func anything(dice *rand.Rand) iptables.Config {
+	cfg := iptables.Config{EgressPort: uint16(1 + dice.IntN(1000)), IgnoredUIDs: []uint32{dice.Uint32N(1 << 31)}, EnableIPv6: dice.IntN(3) > 0}
+	for range dice.IntN(50) {
+		cfg.IngressPort, cfg.AppPorts = 1001, append(cfg.AppPorts, uint16(2000+dice.IntN(60000)))
+		cfg.EgressIgnoredPorts = append(cfg.EgressIgnoredPorts, uint16(1+dice.IntN(65535)))
+		var b [16]byte
+		for i := range b {
+			b[i] = byte(dice.IntN(256))
+		}
+		cfg.EgressIgnoredIPs = append(cfg.EgressIgnoredIPs, netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), dice.IntN(33)).Masked(),
+			netip.PrefixFrom(netip.AddrFrom16(b), dice.IntN(129)).Masked())
+	}
+	return cfg
 }
 
 func applyUnprivileged(t *testing.T, _ iptables.Variant) {
