@@ -42,6 +42,13 @@ func endpoints() []endpoint {
 			{name: "skip_exit", help: "When draining listeners, do not exit after the drain period. This must be used with graceful"},
 			{name: "inboundonly", help: "Drains all inbound listeners. traffic_direction field in envoy_v3_api_msg_config.listener.v3.Listener is used to determine whether a listener is inbound or outbound."},
 		}},
+		{path: "/explain", help: "print what would happen to a request, and why", serve: (*Server).explain, params: []param{
+			{name: "method", help: "The request's method, GET by default"},
+			{name: "url", help: "http://host:port/path; https:// for TLS that the app begins itself, tcp:// for bytes"},
+			{name: "header", help: "A header as name:value; repeat for more"},
+			{name: "inbound", help: "Somebody calls this node; by default its app calls out"},
+			{name: "port", help: "The port that the connection arrives for, where it is not the URL's"},
+		}},
 		{path: "/healthcheck/fail", help: "cause the server to fail health checks", mutates: true, serve: (*Server).failHealth},
 		{path: "/healthcheck/ok", help: "cause the server to pass health checks", mutates: true, serve: (*Server).passHealth},
 		{path: "/help", help: "print out list of admin commands", serve: (*Server).help},

@@ -28,6 +28,8 @@ type Config struct {
 	// Snapshot gives the snapshot in force and when it came; nil before the
 	// first. Nil: there is never one.
 	Snapshot func() (*mesh.Snapshot, time.Time)
+	// Explain answers /explain, with a value that encodes to JSON; nil: nobody can.
+	Explain func(Ask) (any, error)
 	// ReopenLogs opens log files anew; nil: there are none.
 	ReopenLogs func() error
 	// Now is the clock; nil is time.Now.

@@ -157,6 +157,12 @@ func (h *http1) respond(e *exchange) (keep bool) {
 	return false
 }
 
+// rejection answers a request that broke the protocol.
+func rejection(bad *h1.Error) *l7.Failure {
+	return &l7.Failure{Status: bad.Status, Flag: l7.FlagDownstreamProtocolError,
+		Details: bad.Details, Body: bad.Text, Close: true, Cause: bad}
+}
+
 // reject answers a request that could not be read, if there is somebody to
 // answer.
 func (h *http1) reject(e *exchange, err error) (keep bool) {
@@ -172,8 +178,7 @@ func (h *http1) reject(e *exchange, err error) (keep bool) {
 			e.Details = bad.Details
 			return false
 		}
-		e.reply(&l7.Failure{Status: bad.Status, Flag: l7.FlagDownstreamProtocolError,
-			Details: bad.Details, Body: bad.Text, Close: true, Cause: err})
+		e.reply(rejection(bad))
 	case errors.Is(err, sock.ErrTimeout):
 		h.stats.Counter(rqIdleTimeout).Inc()
 		e.reply(&l7.Failure{Status: 408, Flag: l7.FlagStreamIdleTimeout,

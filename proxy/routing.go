@@ -35,6 +35,8 @@ type Routing struct {
 	// aws is where TLS to *.amazonaws.com goes.
 	aws *upstream.Cluster
 	log AccessLog
+	// resolve is that of Parts, for Explain.
+	resolve func(*mesh.Cluster) *upstream.Cluster
 }
 
 // AccessLog takes a record of every finished exchange. Log must not keep it.
@@ -49,6 +51,8 @@ type chain struct {
 	handle  l7.Handler
 	stats   *stat.Group
 	log     *slog.Logger
+	// forwarded is what its stages do about x-forwarded-for.
+	forwarded filter.Forwarded
 }
 
 // Parts are what a routing is made with.
@@ -74,6 +78,7 @@ func Compile(snap *mesh.Snapshot, parts Parts) (*Routing, error) {
 		outbound: make(map[uint16]*chain),
 		services: make(map[string]*chain),
 		log:      parts.Access,
+		resolve:  resolve,
 	}
 	for _, c := range snap.Clusters {
 		switch {
@@ -142,7 +147,8 @@ func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, erro
 		return c, nil
 	}
 	c.stats = parts.Stats.Group(prefix, &httpLayout)
-	c.handle = handler(c, parts.Forwarded)
+	c.forwarded = parts.Forwarded
+	c.handle = c.stages(c.route)
 	if spec.Gate != nil && spec.Gate.Limits != (mesh.Limits{}) {
 		if cluster := parts.Resolve(spec.Gate); cluster != nil {
 			c.gate = cluster.Gate()
@@ -153,15 +159,15 @@ func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, erro
 	return c, err
 }
 
-// handler is the chain's router within its stages.
-func handler(c *chain, forwarded filter.Forwarded) l7.Handler {
+// stages are what a request of the chain passes on its way to the router.
+func (c *chain) stages(router l7.Handler) l7.Handler {
 	switch {
 	case c.spec.Direction == mesh.Egress: // the app's own requests
-		return filter.HTTP(c.route, time.Now, filter.Forwarded{})
+		return filter.HTTP(router, time.Now, filter.Forwarded{})
 	case c.spec.Gate != nil:
-		return filter.Gateway(c.route, time.Now, forwarded)
+		return filter.Gateway(router, time.Now, c.forwarded)
 	}
-	return filter.HTTP(c.route, time.Now, forwarded)
+	return filter.HTTP(router, time.Now, c.forwarded)
 }
 
 // prefix is the stat prefix of an HTTP chain. With several listeners it names
@@ -176,48 +182,79 @@ func prefix(spec *mesh.Listener, listeners int) string {
 
 // route is the router: the last of the stages.
 func (c *chain) route(ex *l7.Exchange) error {
+	chosen, err := c.decide(ex, nil)
+	if c.log.Enabled(context.Background(), slog.LevelDebug) {
+		c.logChoice(&ex.Request, &chosen)
+	}
+	switch err {
+	case nil:
+		if c.gate != nil {
+			return chosen.cluster.ForwardThrough(c.gate, ex, chosen.route)
+		}
+		return chosen.cluster.Forward(ex, chosen.route)
+	case errNoRoute:
+		c.stats.Counter(noRoute).Inc()
+	case errNoWeight:
+		c.stats.Counter(noCluster).Inc()
+	}
+	return err
+}
+
+// choice is what is decided of a request: the route that it takes and the
+// cluster that its share has fallen to; nil where there is none.
+type choice struct {
+	route   *mesh.Route
+	cluster *upstream.Cluster
+}
+
+// decide normalizes the request, finds its route, on a gateway by way of a
+// rewrite, and draws a cluster. It counts nothing and sends nothing. watch sees
+// each step; it is nil for traffic.
+func (c *chain) decide(ex *l7.Exchange, watch *watch) (choice, error) {
 	req := &ex.Request
 	if len(req.Target) > 0 && req.Target[0] == '/' {
 		target, ok := route.NormalizePath(nil, req.Target)
 		if !ok {
-			return badPath
+			return choice{}, badPath
 		}
 		req.Target = target
 	}
+	watch.listenerRoutes(c.table, req)
 	r, ok := c.table.Match(req)
 	if ok && r.Spec.Service != nil { // a gateway's: on to the virtual service's routes
 		ex.Route = r.Spec.Name
 		if r.Spec.Refuse != "" {
-			return refused("route "+r.Spec.Name, r.Spec.Refuse)
+			return choice{route: r.Spec}, refused("route "+r.Spec.Name, r.Spec.Refuse)
 		}
+		watch.rewrites(r.Spec, req)
 		if !r.Rewrite(ex) {
-			return badPath
+			return choice{route: r.Spec}, badPath
 		}
+		watch.serviceRoutes(r, req)
 		r, ok = r.Next(req)
 	}
 	if !ok {
-		c.stats.Counter(noRoute).Inc()
-		return errNoRoute
+		return choice{}, errNoRoute
 	}
 	if r.Spec.Name != "" {
 		ex.Route = r.Spec.Name
 	}
 	cluster, ok := r.Pick(rand.Uint64())
-	if c.log.Enabled(context.Background(), slog.LevelDebug) {
+	chosen := choice{r.Spec, cluster}
+	switch {
+	case !ok:
+		return chosen, errNoWeight
+	case r.Spec.Refuse != "":
+		return chosen, refused("cluster "+cluster.Name(), r.Spec.Refuse)
+	}
+	return chosen, nil
+}
+
+func (c *chain) logChoice(req *l7.Request, chosen *choice) {
+	if r := chosen.route; r != nil {
 		c.log.Debug("route", "authority", string(req.Authority), "target", string(req.Target),
-			"route", r.Spec.Name, "from", r.Spec.Origin.String(), "cluster", name(cluster))
+			"route", r.Name, "from", r.Origin.String(), "cluster", name(chosen.cluster))
 	}
-	if !ok {
-		c.stats.Counter(noCluster).Inc()
-		return errNoWeight
-	}
-	if r.Spec.Refuse != "" {
-		return refused("cluster "+cluster.Name(), r.Spec.Refuse)
-	}
-	if c.gate != nil {
-		return cluster.ForwardThrough(c.gate, ex, r.Spec)
-	}
-	return cluster.Forward(ex, r.Spec)
 }
 
 // refused answers for what the documents ask for and is not there yet.

@@ -44,6 +44,7 @@ usage:
   outrider run       [flags]          start the sidecar (see: outrider run --help)
   outrider validate  [flags] PATH...  check documents
   outrider export    --format FORM PATH...  print documents in another form
+  outrider explain   [flags] 'GET http://host:port/path' [-H 'name: value']
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
   outrider iptables  print|apply|remove|verify [flags]
   outrider version
@@ -64,6 +65,8 @@ func Main(ctx context.Context, p *Process) int {
 		return validate(p, args)
 	case "export":
 		return export(p, args)
+	case "explain":
+		return explainCommand(ctx, p, args)
 	case "health":
 		return health(ctx, p, args)
 	case "iptables":

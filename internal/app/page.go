@@ -45,6 +45,7 @@ func (s *sidecar) page() admin.Config {
 		Logs:       s.log,
 		Controls:   controls{s, new(sync.Once)},
 		Snapshot:   s.live.Current,
+		Explain:    s.explain,
 		ReopenLogs: s.live.ReopenLogs,
 	}
 }

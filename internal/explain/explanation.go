@@ -73,10 +73,11 @@ type Pass struct {
 	// Of is "listener", or the name of the virtual service whose routes are
 	// looked at.
 	Of string `json:"of"`
-	// Authority and Path are what the request has in this pass.
+	// Authority and Target are what the request has in this pass.
 	Authority string `json:"authority"`
-	Path      string `json:"path"`
-	// Host is the virtual host found; nil: none, and Hosts are those there are.
+	Target    string `json:"target"`
+	// Host is the virtual host found; nil: none, and Hosts are those there are,
+	// the likest first, as far as it makes sense to list them.
 	Host  *Host    `json:"virtualHost,omitempty"`
 	Hosts []string `json:"virtualHosts,omitempty"`
 	// Tries are the routes looked at, in order; the last is the one taken if

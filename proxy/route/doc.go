@@ -23,5 +23,5 @@
 //	route.go      the weighted choice among a route's clusters
 //
 // Every condition is a small value with a method that tells whether it holds,
-// so that a later "why did this request take that route" can ask them one by one.
+// so that explain.go can ask them one by one why a request took its route.
 package route

@@ -23,6 +23,7 @@ type Table[D any] struct {
 }
 
 type virtualHost[D any] struct {
+	src    *mesh.VirtualHost
 	routes []Route[D]
 	probes []probe // one for each of routes
 }
@@ -179,6 +180,7 @@ type compiler[D any] struct {
 
 func (c *compiler[D]) host(src *mesh.VirtualHost) (*virtualHost[D], error) {
 	host := &virtualHost[D]{
+		src:    src,
 		routes: make([]Route[D], len(src.Routes)),
 		probes: make([]probe, len(src.Routes)),
 	}

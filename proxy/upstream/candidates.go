@@ -1,6 +1,10 @@
 package upstream
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/outrider-mesh/outrider/proxy/l7"
+)
 
 // Candidate is an endpoint as it stands at this moment, for those who look on.
 type Candidate struct {
@@ -25,3 +29,10 @@ func (c *Cluster) Candidates() []Candidate {
 	}
 	return all
 }
+
+// Refused is the answer to every request when the cluster's documents ask for
+// what is not there yet; nil: they do not.
+func (c *Cluster) Refused() *l7.Failure { return refused(c.Spec()) }
+
+// NoEndpoint is the answer to a request when nobody is known to ask.
+func NoEndpoint() *l7.Failure { return outcome{reset: noEndpoint}.failure(false) }

@@ -30,9 +30,9 @@ func (c *Cluster) ForwardTo(ex *l7.Exchange, addr netip.AddrPort, route *mesh.Ro
 
 func (c *Cluster) forward(ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) error {
 	spec := c.Spec()
-	if spec.Refuse != "" {
+	if f := refused(spec); f != nil {
 		c.failGRPC(&ex.Request)
-		return refused(spec)
+		return f
 	}
 	if !c.breaker.Requests.TryAcquire() {
 		c.stats.Counter(rqPendingOverflow).Inc()
@@ -50,8 +50,12 @@ func (c *Cluster) forward(ex *l7.Exchange, route *mesh.Route, fixed *Endpoint) e
 	return nil
 }
 
-// refused answers for a cluster whose documents ask for what is not there yet.
-func refused(spec *mesh.Cluster) error {
+// refused answers for a cluster whose documents ask for what is not there yet;
+// nil for all others.
+func refused(spec *mesh.Cluster) *l7.Failure {
+	if spec.Refuse == "" {
+		return nil
+	}
 	return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "cluster_refused",
 		Body: "cluster " + spec.Name + " is not served: " + spec.Refuse}
 }

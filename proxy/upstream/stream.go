@@ -34,8 +34,8 @@ func (c *Cluster) Connect() (*Stream, error) { return c.ConnectWithin(connectAtt
 // follows at once. Without an endpoint, or with the limit reached, no other is
 // made.
 func (c *Cluster) ConnectWithin(attempts int) (*Stream, error) {
-	if spec := c.Spec(); spec.Refuse != "" {
-		return nil, refused(spec)
+	if f := refused(c.Spec()); f != nil {
+		return nil, f
 	}
 	var p picking
 	for {
