@@ -36,17 +36,17 @@ func deployed(t *testing.T, file, names string, fill map[string]string) Source {
 func TestCircuitBreakers(t *testing.T) {
 	sources := []Source{
 		{Name: "mesh.json", Data: []byte(`{"meshName": "walk", "spec": {}}`)},
-		deployed(t, "circuit-breakers/colorteller-white-vn-update.json", `"virtualNodeName": "colorteller-white-vn"`, map[string]string{"$DNS_HOSTNAME": "white.walk.local"}),
-		deployed(t, "circuit-breakers/colorteller-black-vn-update.json", `"virtualNodeName": "colorteller-black-vn"`, map[string]string{"$DNS_HOSTNAME": "black.walk.local"}),
-		deployed(t, "circuit-breakers/colorteller-vr-1.json", `"virtualRouterName": "colorteller-vr-1"`, nil),
-		deployed(t, "circuit-breakers/colorteller-vr-2.json", `"virtualRouterName": "colorteller-vr-2"`, nil),
-		deployed(t, "circuit-breakers/colorteller-route-1.json", `"virtualRouterName": "colorteller-vr-1", "routeName": "route-1"`, nil),
-		deployed(t, "circuit-breakers/colorteller-route-2.json", `"virtualRouterName": "colorteller-vr-2", "routeName": "route-2"`, nil),
-		deployed(t, "circuit-breakers/colorteller-vs-1.json", `"virtualServiceName": "colorteller-1.walk.local"`, nil),
-		deployed(t, "circuit-breakers/colorteller-vs-2.json", `"virtualServiceName": "colorteller-2.walk.local"`, nil),
-		deployed(t, "circuit-breakers/colorgateway-vg-update.json", `"virtualGatewayName": "colorgateway-vg"`, nil),
-		deployed(t, "circuit-breakers/colorgateway-route-1.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-1"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-1.walk.local"}),
-		deployed(t, "circuit-breakers/colorgateway-route-2.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-2"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-2.walk.local"}),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-white-vn-update.json", `"virtualNodeName": "colorteller-white-vn"`, map[string]string{"$DNS_HOSTNAME": "white.walk.local"}),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-black-vn-update.json", `"virtualNodeName": "colorteller-black-vn"`, map[string]string{"$DNS_HOSTNAME": "black.walk.local"}),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-vr-1.json", `"virtualRouterName": "colorteller-vr-1"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-vr-2.json", `"virtualRouterName": "colorteller-vr-2"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-route-1.json", `"virtualRouterName": "colorteller-vr-1", "routeName": "route-1"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-route-2.json", `"virtualRouterName": "colorteller-vr-2", "routeName": "route-2"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-vs-1.json", `"virtualServiceName": "colorteller-1.walk.local"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorteller-vs-2.json", `"virtualServiceName": "colorteller-2.walk.local"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorgateway-vg-update.json", `"virtualGatewayName": "colorgateway-vg"`, nil),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorgateway-route-1.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-1"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-1.walk.local"}),
+		deployed(t, "walkthroughs/howto-circuit-breakers/mesh/colorgateway-route-2.json", `"virtualGatewayName": "colorgateway-vg", "gatewayRouteName": "route-2"`, map[string]string{"$VIRTUALSERVICE_NAME": "colorteller-2.walk.local"}),
 	}
 	d := Parse(sources)
 	noErrors(t, d.Check())
@@ -66,9 +66,9 @@ func TestCircuitBreakers(t *testing.T) {
 // TestTLSWalkthroughs: STRICT nodes are compiled and never served.
 func TestTLSWalkthroughs(t *testing.T) {
 	for file, fill := range map[string]map[string]string{
-		"ingress-gateway/colorteller-white-vn-tls.json":            {"$DNS_HOSTNAME": "white.local", "$CERTIFICATE_ARN": "arn:aws:acm:us-west-2:1:certificate/a"},
-		"mutual-tls/updates/colorteller-vn-strict-tls.json":        {"$SERVICES_DOMAIN": "walk.local"},
-		"mutual-tls/updates/colorteller-vn-strict-validation.json": {"$SERVICES_DOMAIN": "walk.local", "$GATEWAY_SAN": "gateway.walk.local"},
+		"walkthroughs/howto-ingress-gateway/mesh/colorteller-white-vn-tls.json":                          {"$DNS_HOSTNAME": "white.local", "$CERTIFICATE_ARN": "arn:aws:acm:us-west-2:1:certificate/a"},
+		"walkthroughs/howto-mutual-tls-file-provided/mesh/updates/colorteller-vn-strict-tls.json":        {"$SERVICES_DOMAIN": "walk.local"},
+		"walkthroughs/howto-mutual-tls-file-provided/mesh/updates/colorteller-vn-strict-validation.json": {"$SERVICES_DOMAIN": "walk.local", "$GATEWAY_SAN": "gateway.walk.local"},
 	} {
 		d := Parse([]Source{{Name: "mesh.json", Data: []byte(`{"meshName": "walk"}`)}, deployed(t, file, `"virtualNodeName": "n"`, fill)})
 		noErrors(t, d.Check())

@@ -30,10 +30,12 @@ type Documents struct {
 	unreadable  []string
 	unreadForms []string
 	suggestions int
-	stacks      stacks
-	manifests   manifests
-	kept        keeping
-	programs    []program
+	// filled counts the bytes that parameters put into documents.
+	filled    int
+	stacks    stacks
+	manifests manifests
+	kept      keeping
+	programs  []program
 	// secrets are texts that no finding shows.
 	secrets map[string]bool
 }
@@ -71,6 +73,12 @@ func (k Checks) Parse(sources []Source) *Documents {
 		d.sources = append(d.sources, s.Name)
 		d.source(s)
 	}
+	d.understand()
+	return d
+}
+
+// understand makes resources of what was read and checks them.
+func (d *Documents) understand() {
 	d.readTemplates()
 	d.kubernetes()
 	d.readPrograms()
@@ -87,7 +95,6 @@ func (k Checks) Parse(sources []Source) *Documents {
 	d.understood = len(d.findings)
 	d.references()
 	d.hide()
-	return d
 }
 
 // source reads one source.

@@ -28,17 +28,18 @@ func TestExportReadsTheSame(t *testing.T) {
 func documentSets(t *testing.T) map[string][]Source {
 	sets := make(map[string][]Source)
 	root := filepath.Join("..", "..", "test", "corpus")
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		t.Fatal(err)
+	entries, err := filepath.Glob(filepath.Join(root, "*"))
+	walks, _ := filepath.Glob(filepath.Join(root, "walkthroughs", "*"))
+	if err != nil || len(entries) == 0 || len(walks) == 0 {
+		t.Fatal("no corpus", err)
 	}
-	for _, entry := range entries {
-		if entry.IsDir() {
-			sources, _, err := ReadPaths([]string{filepath.Join(root, entry.Name())})
+	for _, entry := range append(entries, walks...) {
+		if info, err := os.Stat(entry); err == nil && info.IsDir() && filepath.Base(entry) != "walkthroughs" {
+			sources, _, err := ReadPaths([]string{entry})
 			if err != nil {
 				t.Fatal(err)
 			}
-			sets[entry.Name()] = sources
+			sets[filepath.Base(entry)] = sources
 		}
 	}
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -177,8 +178,8 @@ func TestExportSpellsAsPeopleDo(t *testing.T) {
 		set    string
 		ours   func(*value) []*value
 	}{
-		{CloudFormation, "cloudformation", templateProperties},
-		{Kubernetes, "kubernetes", func(v *value) []*value { return []*value{v} }},
+		{CloudFormation, "walkthroughs/howto-outlier-detection/mesh/mesh.yaml", templateProperties},
+		{Kubernetes, "walkthroughs/howto-k8s-multiple-listeners", func(v *value) []*value { return []*value{v} }},
 	} {
 		written := make(map[string]bool)
 		for _, source := range []string{"every-field", c.set} {

@@ -22,6 +22,7 @@ var frontEnds = [...]frontEnd{
 	{isTerraformLog, refuseTerraformLog},
 	{isPulumi, readPulumi},
 	{isTaskDefinition, ignoreTaskDefinition},
+	{isContainer, ignoreContainer},
 	{func(*value) bool { return true }, readCLI},
 }
 
@@ -74,4 +75,14 @@ func ignoreTaskDefinition(d *Documents, v *value) {
 	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Warning,
 		Message: "this is an ECS task definition, not a mesh document: ignored",
 		Hint:    "`outrider iptables print --task-definition FILE` reads it"}})
+}
+
+// isContainer: scripts keep the definition of the sidecar's container apart.
+func isContainer(v *value) bool {
+	return v.has("name") && v.has("image") && (v.has("essential") || v.has("portMappings"))
+}
+
+func ignoreContainer(d *Documents, v *value) {
+	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Warning,
+		Message: "this is a container definition of an ECS task, not a mesh document: ignored"}})
 }

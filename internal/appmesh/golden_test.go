@@ -13,7 +13,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden compiles testdata/*.txtar. Each holds documents and names them
-// (or a directory of test/corpus) and a resource:
+// (or a file or directory of test/corpus) and a resource:
 //
 //	# what this shows
 //	# corpus: guide
@@ -86,7 +86,7 @@ func setting(head, name string) string {
 	return ""
 }
 
-// corpus reads a directory of test/corpus under short names.
+// corpus reads a file or directory of test/corpus under short names.
 func corpus(t *testing.T, dir string) []Source {
 	if dir == "" {
 		return nil

@@ -1,12 +1,18 @@
 package appmesh
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // placeholder finds what deploy scripts fill in: ${NAME}, {{ NAME }} and $NAME.
 var placeholder = regexp.MustCompile(`\$\{([^{}]*)\}|\{\{([^{}]*)\}\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+
+// maxFilled bounds the bytes that parameters put into documents.
+const maxFilled = 16 << 20
 
 // fill puts the parameters of the command line where a document has
 // placeholders of their names. What a parameter brings is not looked at again;
@@ -19,13 +25,14 @@ func (d *Documents) fill(v *value) {
 	if v.kind == text && strings.ContainsAny(v.text, "${") {
 		v.text = placeholder.ReplaceAllStringFunc(v.text, func(written string) string {
 			name := placeholderName(written)
-			if filled, ok := d.checks.Params[name]; ok {
-				return filled
+			filled, ok := d.checks.Params[name]
+			if !ok {
+				filled, ok = d.checks.Params[strings.TrimPrefix(name, ".")]
 			}
-			if filled, ok := d.checks.Params[strings.TrimPrefix(name, ".")]; ok {
-				return filled
+			if !ok || !d.affordFilling(len(filled), v.at) {
+				return written
 			}
-			return written
+			return filled
 		})
 	}
 	for i := range v.members {
@@ -34,6 +41,18 @@ func (d *Documents) fill(v *value) {
 	for _, item := range v.items {
 		d.fill(item)
 	}
+}
+
+// affordFilling reports whether n bytes more may be filled in. What is past the
+// bound stays as it is written, and one finding says why.
+func (d *Documents) affordFilling(n int, at mesh.Position) bool {
+	before := d.filled
+	d.filled += n
+	if d.filled > maxFilled && before <= maxFilled {
+		d.add(finding{fileWide: true, Finding: mesh.Finding{Position: at, Severity: mesh.Error,
+			Message: fmt.Sprintf("the parameters fill in more than %d MiB: what follows is left as it is written", maxFilled>>20)}})
+	}
+	return d.filled <= maxFilled
 }
 
 // placeholderName is the name in the first placeholder of a text, or "".

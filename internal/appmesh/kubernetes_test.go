@@ -1,9 +1,6 @@
 package appmesh
 
 import (
-	"bytes"
-	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,7 +296,7 @@ func TestKubernetesSnapshot(t *testing.T) {
 // TestKubernetesTemplate: the walkthrough's template is filled by parameters,
 // and is not read without.
 func TestKubernetesTemplate(t *testing.T) {
-	template := deployedPlain(t, "kubernetes/manifest.yaml.template")
+	template := deployedPlain(t, "walkthroughs/howto-k8s-retry-policy/v1beta2/manifest.yaml.template")
 	lines := about(template.Name, Parse([]Source{template}).Check())
 	if len(lines) != 2 || !strings.Contains(lines[0], "--param 'MESH_NAME=VALUE'") || !strings.Contains(lines[1], "${APP_NAMESPACE} is a template variable that nobody has filled in (5 places)") {
 		t.Errorf("not filled in: %s", strings.Join(lines, "\n"))
@@ -311,72 +308,6 @@ func TestKubernetesTemplate(t *testing.T) {
 	}
 	noErrors(t, findings)
 	cluster(t, s, "cds_egress_walk_blue_shop_http_8080")
-}
-
-// TestKubernetesLeaves: every value of the controller's manifests stands in a
-// resource, at its own place, or is one of those that say nothing to a proxy.
-func TestKubernetesLeaves(t *testing.T) {
-	manifest := deployedPlain(t, "kubernetes/manifest.yaml")
-	template := deployedPlain(t, "kubernetes/manifest.yaml.template")
-	template.Data = bytes.ReplaceAll(bytes.ReplaceAll(template.Data, []byte("${APP_NAMESPACE}"), []byte("shop")), []byte("${MESH_NAME}"), []byte("walk"))
-	golden, err := os.ReadFile("testdata/kubernetes-v1beta1.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, archive := splitArchive(golden)
-	for _, source := range []Source{manifest, template, archive[0]} {
-		used := map[mesh.Position]string{}
-		d := Parse([]Source{source})
-		for _, res := range d.resources {
-			used[res.at] = res.name
-			leaves(res.spec, "", func(v *value, _ string) { used[v.at] = v.text })
-		}
-		values, err := readYAML(source.Name, source.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count := 0
-		for _, document := range values {
-			objects := []*value{document}
-			if items := document.get("items").list(); items != nil {
-				objects = items
-			}
-			for _, o := range objects {
-				if !strings.HasPrefix(o.get("apiVersion").str(), kubernetesGroup) {
-					continue
-				}
-				leaves(o, "", func(v *value, path string) {
-					count++
-					text, found := used[v.at]
-					switch {
-					case found && !strings.HasPrefix(text, v.text) && !strings.HasPrefix(text, strings.ReplaceAll(v.text, ".", "-")):
-						t.Errorf("%s: %s %q became %q", v.at, path, v.text, text)
-					case !found && !slices.ContainsFunc(silent, func(p string) bool { return strings.HasPrefix(path, p) }):
-						t.Errorf("%s: %s %q is used nowhere", v.at, path, v.text)
-					}
-				})
-			}
-		}
-		if count < 40 {
-			t.Errorf("%s: only %d values were looked at", source.Name, count)
-		}
-	}
-}
-
-// silent are the values of manifests that no resource holds.
-var silent = []string{".apiVersion", ".kind", ".metadata.namespace", ".metadata.name", ".spec.podSelector", ".spec.namespaceSelector",
-	".spec.meshName", ".spec.serviceDiscoveryType"}
-
-func leaves(v *value, path string, f func(*value, string)) {
-	for _, m := range v.members {
-		leaves(m.value, path+"."+m.name, f)
-	}
-	for i, item := range v.items {
-		leaves(item, fmt.Sprintf("%s[%d]", path, i), f)
-	}
-	if v.kind == text || v.kind == number || v.kind == boolean {
-		f(v, path)
-	}
 }
 
 // TestBackendGroupsAreBounded: many nodes that list large groups many times

@@ -1,6 +1,7 @@
 package appmesh
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,25 @@ func TestSeveralMeshes(t *testing.T) {
 		if alone == nil || together == nil || alone.Version != together.Version || plan(alone) != plan(together) || len(fs) > 0 {
 			t.Errorf("%s: alone\n%swith others\n%s%v", name, plan(alone), plan(together), fs)
 		}
+	}
+}
+
+// TestCrossAccount: the walkthrough's two accounts, each with its template, as
+// the sidecars of both.
+func TestCrossAccount(t *testing.T) {
+	d := Checks{Params: map[string]string{"ProjectName": "walk", "MeshName": "walk-mesh", "MeshOwner": "123456789012"}}.Parse(slices.Concat(
+		corpus(t, "walkthroughs/howto-cross-account/primary-account/mesh.yaml"), corpus(t, "walkthroughs/howto-cross-account/secondary-account/mesh.yaml")))
+	noErrors(t, d.Check())
+	for _, name := range []string{"mesh/walk-mesh/virtualNode/backend-1-vn", "mesh/walk-mesh@123456789012/virtualNode/backend-2-vn"} {
+		res, err := mesh.ParseResource(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, fs := d.Compile(res, Options{})
+		if s == nil {
+			t.Fatalf("%s: %v", name, fs)
+		}
+		noErrors(t, fs)
 	}
 }
 

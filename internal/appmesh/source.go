@@ -211,7 +211,9 @@ func readFile(name string) ([]byte, error) {
 	if err := unfit(name, info, err); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(f, maxSourceBytes+1))
+	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxSourceBytes)+1+bytes.MinRead))
+	_, err = text.ReadFrom(io.LimitReader(f, maxSourceBytes+1))
+	return text.Bytes(), err
 }
 
 // InlineName is what findings call an inline text.

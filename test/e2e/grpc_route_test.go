@@ -65,7 +65,7 @@ func TestGRPCRoutes(t *testing.T) {
 
 // The document of the App Mesh examples: every method of color.ColorService, retried when it says INTERNAL.
 func TestTheExamplesGRPCRoute(t *testing.T) {
-	text, err := os.ReadFile("../corpus/grpc/route-retries.json")
+	text, err := os.ReadFile("../corpus/walkthroughs/howto-grpc/mesh/route-retries.json")
 	if err != nil {
 		t.Fatal(err)
 	}
