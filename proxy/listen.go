@@ -135,14 +135,22 @@ func (p *Ports) Undo() {
 
 // Swap makes a routing the current one, as Server.Swap does, and changes the
 // listeners with it: new ones are accepted from, those that are gone are closed
-// once what waits in their queues was accepted, and their connections end with
-// the exchange under way, or now. It does not wait for that.
+// once what waits in their queues was accepted, which takes a moment, and their
+// connections end with the exchange under way, or now. For that it does not wait.
 func (p *Ports) Swap(r *Routing) {
 	s := p.server
 	for _, l := range p.stale {
 		l.leaving.Store(s.Routing().inbound[l.bind.Chain])
 	}
 	s.Swap(r)
+	p.open()
+	closeAfterRest(p.stale)
+	s.dismiss(p.stale)
+}
+
+// open has the new listeners accepted from.
+func (p *Ports) open() {
+	s := p.server
 	s.ports.mu.Lock()
 	defer s.ports.mu.Unlock()
 	s.ports.open = p.keep
@@ -156,18 +164,17 @@ func (p *Ports) Swap(r *Routing) {
 			s.accepting(l)
 		}
 	}
-	if slices.ContainsFunc(p.stale, func(l *listener) bool { return !s.ports.closed[l.bind.Direction] }) {
-		s.serving.Go(func() { s.leave(p.stale) })
-	}
 }
 
-// leave closes listeners that are gone, and then ends their connections.
-func (s *Server) leave(stale []*listener) {
-	closeAfterRest(stale)
+// dismiss ends the connections of listeners that are gone.
+func (s *Server) dismiss(gone []*listener) {
+	if len(gone) == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		if slices.Contains(stale, c.listener) {
+		if slices.Contains(gone, c.listener) {
 			c.drain()
 			c.hurry()
 		}

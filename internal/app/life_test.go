@@ -47,9 +47,15 @@ type life struct {
 // begin starts a sidecar; more are further flags.
 func begin(t *testing.T, more ...string) *life {
 	t.Helper()
+	return beginWith(t, town("svc-v1"), more...)
+}
+
+// beginWith starts a sidecar with documents of the caller's.
+func beginWith(t *testing.T, documents string, more ...string) *life {
+	t.Helper()
 	v1, v3 := testkit.NewApp(t, testkit.Text("v1")), testkit.NewApp(t, testkit.Text("v3"))
 	l := &life{t: t, dir: t.TempDir(), ingress: free(t), egress: free(t), admin: free(t), log: &transcript{}, code: make(chan int, 1)}
-	docs := write(t, l.dir, "mesh.json", town("svc-v1"))
+	docs := write(t, l.dir, "mesh.json", documents)
 	ends := write(t, l.dir, "endpoints.yaml", fmt.Sprintf("svc-v1.test: [%q]\nsvc-v3.test: [%q]\n", v1.Addr, v3.Addr))
 	args := append([]string{"run", "--node", "mesh/m/virtualNode/front", "--mesh", docs, "--endpoints", ends,
 		"--ingress-addr", l.ingress.String(), "--egress-addr", l.egress.String(), "--admin-addr", l.admin.String()}, more...)

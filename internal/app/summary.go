@@ -47,24 +47,49 @@ func summarizeChain(log *slog.Logger, l *mesh.Listener) {
 		log.Warn("listener "+l.RouteName()+" is refused", "why", l.Refuse)
 		return
 	}
-	log.Info("listener "+l.RouteName(), "port", l.Port, "from", l.Origin.String())
-	for _, host := range l.VirtualHosts {
-		for _, r := range host.Routes {
-			retries := "none"
-			if p := r.Retry; p != nil {
-				retries = fmt.Sprintf("%d (%s)", p.MaxRetries, p.Origin)
-			}
-			if r.Refuse != "" {
-				log.Warn("route "+host.Name+" "+r.Name+" is refused", "why", r.Refuse)
-				continue
-			}
-			log.Info("route "+host.Name+" "+r.Name,
-				"timeout", fmt.Sprintf("%s (%s)", r.Timeout.Value, r.Timeout.Origin),
-				"idle", fmt.Sprintf("%s (%s)", r.Idle.Value, r.Idle.Origin),
-				"retries", retries)
-		}
-		if len(host.Routes) == 0 {
-			log.Info("virtual host " + host.Name + " has no routes: 404")
+	args := []any{"port", l.Port, "from", l.Origin.String()}
+	if l.Gate != nil {
+		args = append(args, "limits", l.Gate.Limits.String())
+	}
+	log.Info("listener "+l.RouteName(), args...)
+	told := make(map[*mesh.VirtualHost]bool)
+	for i := range l.VirtualHosts {
+		summarizeHost(log, &l.VirtualHosts[i], told)
+	}
+}
+
+// summarizeHost says what a virtual host does with requests; the services behind
+// gateway routes once each, as told remembers.
+func summarizeHost(log *slog.Logger, host *mesh.VirtualHost, told map[*mesh.VirtualHost]bool) {
+	for i := range host.Routes {
+		summarizeRoute(log, host.Name, &host.Routes[i])
+	}
+	if len(host.Routes) == 0 {
+		log.Info("virtual host " + host.Name + " has no routes: 404")
+	}
+	for _, r := range host.Routes {
+		if r.Service != nil && !told[r.Service] {
+			told[r.Service] = true
+			summarizeHost(log, r.Service, told)
 		}
 	}
+}
+
+func summarizeRoute(log *slog.Logger, host string, r *mesh.Route) {
+	if r.Refuse != "" {
+		log.Warn("route "+host+" "+r.Name+" is refused", "why", r.Refuse)
+		return
+	}
+	if r.Service != nil {
+		log.Info("gateway route "+host+" "+r.Name, "match", r.Match.String(), "rewrite", r.Rewrite.String(), "virtual service", r.Service.Name)
+		return
+	}
+	retries := "none"
+	if p := r.Retry; p != nil {
+		retries = fmt.Sprintf("%d (%s)", p.MaxRetries, p.Origin)
+	}
+	log.Info("route "+host+" "+r.Name,
+		"timeout", fmt.Sprintf("%s (%s)", r.Timeout.Value, r.Timeout.Origin),
+		"idle", fmt.Sprintf("%s (%s)", r.Idle.Value, r.Idle.Origin),
+		"retries", retries)
 }

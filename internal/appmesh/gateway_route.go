@@ -88,7 +88,8 @@ func entriesOf(route *resource) []gatewayEntry {
 }
 
 // hostOf is the domain of a hostname match. A suffix may be written with the
-// "*" that stands for the rest.
+// "*" that stands for the rest. Decision: the rest is one character at least, as
+// in Envoy's domains, which App Mesh most likely made of it.
 func hostOf(v *value) string {
 	if exact := v.get("exact"); exact != nil {
 		return strings.ToLower(exact.text)

@@ -291,3 +291,23 @@ func TestParams(t *testing.T) {
 		}
 	}
 }
+
+func TestAGatewayIsToldWhatItHasNoUseFor(t *testing.T) {
+	run, warnings, err := ParseRun([]string{"--node=mesh/m/virtualGateway/edge", "--ingress-addr=:1", "--egress-addr=0.0.0.0:1"}, []string{"OUTRIDER_APP_ADDR=127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, w.String())
+	}
+	want := "warning: --ingress-addr: not used: nothing is redirected to a virtual gateway; it listens on the ports of its listeners\n" +
+		"warning: --egress-addr: not used: nothing is redirected to a virtual gateway; it listens on the ports of its listeners\n" +
+		"warning: OUTRIDER_APP_ADDR: not used: a virtual gateway has no app"
+	if strings.Join(got, "\n") != want {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
+	}
+	if summary := strings.Join(run.Summary(), "\n"); strings.Contains(summary, "gress-addr") {
+		t.Errorf("the summary tells of ports that are not bound:\n%s", summary)
+	}
+}

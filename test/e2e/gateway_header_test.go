@@ -115,6 +115,47 @@ func TestGatewayForwardedHeaders(t *testing.T) {
 	}
 }
 
+// The one setting about a load balancer in front: off is what App Mesh did.
+func TestGatewayForwardedSetting(t *testing.T) {
+	needCurl(t)
+	const alb, visitor = "198.51.100.9", "203.0.113.7"
+	for _, c := range []struct{ setting, forIn, protoIn, forOut, protoOut, client string }{
+		{"off", "", "", "", "http", ""},
+		{"off", visitor, "https", visitor, "https", ""},
+		{"append", "", "", "PEER", "http", "PEER"},
+		{"append", visitor, "https", visitor + ",PEER", "http", "PEER"}, // who says so is a stranger
+		{"behind=1", visitor, "https", visitor + ",PEER", "https", visitor},
+		{"behind=1", "192.0.2.1, " + visitor, "https", "192.0.2.1, " + visitor + ",PEER", "https", visitor},
+		{"behind=2", visitor + ", " + alb, "https", visitor + ", " + alb + ",PEER", "https", visitor},
+	} {
+		t.Run(strings.ReplaceAll(c.setting+" "+c.forIn, ",", ""), func(t *testing.T) {
+			n, door := newNetwork(t), newDoor(t)
+			docs := append(behind("a"), with(gateway(door, "http"), object{"accessLog": object{"file": object{"path": "/dev/stdout",
+				"format": object{"text": "client %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% asked %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% of %REQ(:AUTHORITY)%\n"}}}}, "spec", "logging"),
+				gatewayRoute("x", object{"prefix": "/r/"}, "a.local", nil))
+			s := startGateway(t, n, docs, mirrors(t, n, "a"), "--forwarded", c.setting)
+			peer := n.at(99, 0).Addr().String()
+			args := []string{"--interface", peer, "http://shop.example.com/r/x"}
+			if c.forIn != "" {
+				args = append(args, "-H", "X-Forwarded-For: "+c.forIn, "-H", "X-Forwarded-Proto: "+c.protoIn)
+			}
+			r := curl(t, n.at(sidecarHost, door), args...)
+			for name, want := range map[string]string{"X-Forwarded-For": c.forOut, "X-Forwarded-Proto": c.protoOut, "X-Envoy-External-Address": c.client} {
+				if got := strings.Join(r.seen.Header.Values(name), "|"); got != strings.ReplaceAll(want, "PEER", peer) {
+					t.Errorf("the app saw %s: %q, want %q", name, got, want)
+				}
+			}
+			client := peer
+			if strings.HasPrefix(c.setting, "behind") {
+				client = c.client
+			}
+			line := "client " + client + " asked /r/x of a.local"
+			s.ask("POST", "/reopen_logs") // what is gathered is written
+			s.await("the access log says "+line, func() bool { return strings.Contains(s.log.String(), line) })
+		})
+	}
+}
+
 func TestGatewayUpgrades(t *testing.T) {
 	n, door := newNetwork(t), newDoor(t)
 	app := newBackend(t, "a", n.at(31, 8080), nil)

@@ -34,7 +34,9 @@ import (
 //	proxy protocol v2 is not understood: 400                        TestGatewayRefusesProxyProtocol
 //	connectionPool acts at the gateway: 503 UO, x-envoy-overloaded  TestGatewayOverflow
 //	http, http2 and grpc listeners; either codec on each            TestGatewayProtocols, TestGatewayGRPC
-//	x-forwarded-for is not appended or made, -proto made if absent  TestGatewayForwardedHeaders
+//	x-forwarded-for is not appended or made, -proto made if absent  TestGatewayForwardedHeaders, TestGatewayForwardedSetting
+//	ports below 1024 need a capability                              TestGatewayPortsBelow1024
+//	documents that change                                           TestGatewayReload, TestGatewayDrain
 //	x-request-id, x-envoy-original-path, server: envoy, upgrades,
 //	  x-envoy-* from outside and x-forwarded-client-cert stripped   TestGatewayHeaders, TestGatewayUpgrades
 
@@ -297,6 +299,11 @@ func TestGatewayListeners(t *testing.T) {
 		}
 		if name := fmt.Sprintf("lds_ingress_0.0.0.0_%d::0.0.0.0:%d", port, port); !strings.Contains(listeners, name) {
 			t.Errorf("/listeners has no %s:\n%s", name, listeners)
+		}
+	}
+	for _, line := range []string{"gateway route self_redirect one ", "gateway route self_redirect two ", "route a.local a timeout="} {
+		if !strings.Contains(s.log.String(), line) {
+			t.Errorf("the start does not tell %q", line)
 		}
 	}
 	for _, name := range []string{"cluster.cds_egress_m_a_http_8080.upstream_rq_2xx", "cluster.cds_egress_m_b_http_8080.upstream_rq_2xx"} {

@@ -32,8 +32,8 @@ func TestGatewayTimeouts(t *testing.T) {
 		<-r.Context().Done() // never by itself
 		return true
 	})
-	docs := append(behind("a"), gateway(door, "http"), gatewayRoute("rewritten", object{"prefix": "/r/"}, "a.local", nil),
-		gatewayRoute("kept", object{"prefix": "/k/"}, "a.local", unkept()))
+	docs := append(append(behind("a"), behind("b")[1:]...), gateway(door, "http"), gatewayRoute("rewritten", object{"prefix": "/r/"}, "a.local", nil),
+		gatewayRoute("default", object{"prefix": "/b/"}, "b.local", nil), gatewayRoute("kept", object{"prefix": "/k/"}, "a.local", unkept()))
 	i := slices.IndexFunc(docs, func(d object) bool { return d["routeName"] == "a" })
 	with(docs[i], object{"perRequest": object{"unit": "ms", "value": 200}}, "spec", "httpRoute", "timeout")
 	s := startGateway(t, n, docs, endpoints{"a.test": {app.addr.String()}})
@@ -46,8 +46,10 @@ func TestGatewayTimeouts(t *testing.T) {
 	}
 	// Without a timeout in the documents it is 15 s, as the configuration says.
 	_, dump := s.ask("GET", "/config_dump")
-	if !strings.Contains(dump, "0.2") {
-		t.Errorf("/config_dump does not say the timeout:\n%s", dump)
+	for _, part := range []string{`"rds_egress_http_15001"`, `"timeout": "0.200s"`, `"timeout": "15s"`} {
+		if !strings.Contains(dump, part) {
+			t.Errorf("/config_dump does not say %s:\n%s", part, dump)
+		}
 	}
 }
 

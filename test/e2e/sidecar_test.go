@@ -67,8 +67,14 @@ func (s *sidecar) flags() []string {
 
 func (s *sidecar) launch(flags ...string) {
 	s.t.Helper()
-	s.cmd = exec.Command(binary, append(append([]string{"run"}, s.flags()...), flags...)...)
-	s.cmd.Env = bare("TMPDIR=" + s.work)
+	s.run(exec.Command(binary, append(append([]string{"run"}, s.flags()...), flags...)...))
+}
+
+// run starts a command as the sidecar; it ends with the test.
+func (s *sidecar) run(cmd *exec.Cmd, env ...string) {
+	s.t.Helper()
+	s.cmd = cmd
+	s.cmd.Env = bare(append(env, "TMPDIR="+s.work)...)
 	s.cmd.Dir = s.work
 	s.log = &transcript{}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log

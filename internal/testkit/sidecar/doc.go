@@ -9,6 +9,7 @@
 // Nothing redirects to it: it is spoken to in direct mode.
 //
 //	mesh.go      values of package mesh with App Mesh's defaults
+//	gateway.go   a virtual gateway, which is spoken to on its own ports
 //	sidecar.go   the engine, put together as internal/app does it
 //	names.go     a source of endpoints that the test moves
 //	records.go   an access log that the test reads

@@ -102,17 +102,27 @@ func Mesh(chains ...*mesh.Listener) *mesh.Snapshot {
 			}
 		}
 	}
+	var addHost func(*mesh.VirtualHost)
+	addHost = func(host *mesh.VirtualHost) {
+		for _, r := range host.Routes {
+			add(r.Targets)
+			if r.Service != nil {
+				addHost(r.Service)
+			}
+		}
+	}
 	for _, l := range chains {
+		if l.Gate != nil {
+			add([]mesh.Target{{Cluster: l.Gate}})
+		}
 		if l.Direction == mesh.Ingress {
 			snap.Inbound = append(snap.Inbound, l)
 		} else {
 			snap.Outbound = append(snap.Outbound, l)
 		}
 		add(l.Targets)
-		for _, host := range l.VirtualHosts {
-			for _, r := range host.Routes {
-				add(r.Targets)
-			}
+		for i := range l.VirtualHosts {
+			addHost(&l.VirtualHosts[i])
 		}
 	}
 	return snap

@@ -17,6 +17,7 @@ type Record struct {
 	Flags, Details          string
 	Route, Cluster          string
 	Upstream, Local         netip.AddrPort
+	Downstream              netip.AddrPort
 	ServerName, Sniffed     string
 	TransportFailure        string
 	Attempts                int
@@ -35,7 +36,7 @@ func (r *Records) Log(s *stat.Record) {
 	r.c <- Record{
 		Method: string(s.Method), Path: string(s.Path), Authority: string(s.Authority),
 		Code: s.Code, Flags: s.Flags, Details: s.Details,
-		Route: s.Route, Cluster: s.Cluster, Upstream: s.Upstream, Local: s.Local, ServerName: s.ServerName, Sniffed: s.Sniffed,
+		Route: s.Route, Cluster: s.Cluster, Upstream: s.Upstream, Local: s.Local, Downstream: s.Downstream, ServerName: s.ServerName, Sniffed: s.Sniffed,
 		TransportFailure: s.TransportFailure, Attempts: s.Attempts,
 		Received: s.BytesReceived, Sent: s.BytesSent,
 		Duration: s.Duration, UpstreamTime: s.UpstreamTime,

@@ -51,15 +51,22 @@ func Start(t testing.TB, snap *mesh.Snapshot) *Sidecar {
 // StartWith starts a sidecar; it ends with the test.
 func StartWith(t testing.TB, snap *mesh.Snapshot, settings upstream.Settings, names *Names) *Sidecar {
 	t.Helper()
-	s := &Sidecar{t: t, Stats: new(stat.Set), Names: names}
-	s.Server = proxy.NewServer(slog.New(slog.DiscardHandler), s.Stats)
+	s := assemble(t, settings, names)
 	any := netip.MustParseAddrPort("127.0.0.1:0")
 	if err := s.Server.Listen([]proxy.Bind{{Direction: mesh.Ingress, Addr: any}, {Direction: mesh.Egress, Addr: any}}); err != nil {
 		t.Fatal(err)
 	}
 	s.Ingress, s.Egress = s.Server.Addrs(mesh.Ingress)[0], s.Server.Addrs(mesh.Egress)[0]
+	s.Apply(snap)
+	s.Server.Serve()
+	return s
+}
+
+// assemble puts the parts together; nothing is bound yet.
+func assemble(t testing.TB, settings upstream.Settings, names *Names) *Sidecar {
+	s := &Sidecar{t: t, Stats: new(stat.Set), Names: names}
+	s.Server = proxy.NewServer(slog.New(slog.DiscardHandler), s.Stats)
 	s.Manager = upstream.NewManager(settings, s.Stats)
-	s.Manager.Own([]netip.AddrPort{s.Ingress, s.Egress})
 	s.State = &live.State{
 		Server: s.Server, Upstream: s.Manager, Names: s.Names, Stats: s.Stats,
 		RouterLog: slog.New(slog.DiscardHandler),
@@ -69,8 +76,6 @@ func StartWith(t testing.TB, snap *mesh.Snapshot, settings upstream.Settings, na
 		},
 	}
 	t.Cleanup(s.Stop)
-	s.Apply(snap)
-	s.Server.Serve()
 	return s
 }
 
