@@ -43,6 +43,7 @@ const usage = `outrider is a sidecar data plane that runs App Mesh definitions.
 usage:
   outrider run       [flags]          start the sidecar (see: outrider run --help)
   outrider validate  [flags] PATH...  check documents
+  outrider diff      [flags] A B      what changes for traffic between two sets of documents
   outrider export    --format FORM PATH...  print documents in another form
   outrider explain   [flags] 'GET http://host:port/path' [-H 'name: value']
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
@@ -67,6 +68,8 @@ func Main(ctx context.Context, p *Process) int {
 		return export(p, args)
 	case "explain":
 		return explainCommand(ctx, p, args)
+	case "diff":
+		return diffCommand(p, args)
 	case "health":
 		return health(ctx, p, args)
 	case "iptables":

@@ -95,6 +95,8 @@ func (c *compiler) mesh() {
 		spec = m.spec
 	}
 	c.snapshot.Preference = preference(spec.get("serviceDiscovery", "ipPreference"), mesh.AnyFamily)
+	c.snapshot.PreferenceOrigin = originOf(spec.get("serviceDiscovery", "ipPreference"), "App Mesh has no preference")
+	c.snapshot.EgressOrigin = originOf(spec.get("egressFilter", "type"), "App Mesh drops it")
 	if filter := spec.get("egressFilter", "type"); filter.str() == "ALLOW_ALL" {
 		c.snapshot.Egress = mesh.AllowAll
 		c.filter = filter
@@ -108,6 +110,14 @@ func (c *compiler) originals() {
 	if c.filter != nil {
 		c.originalDst("mesh-allow-all", mesh.At(c.filter.at))
 	}
+}
+
+// originOf is where v stands, or the default in its place.
+func originOf(v *value, otherwise string) mesh.Origin {
+	if v == nil {
+		return mesh.Default(otherwise)
+	}
+	return mesh.At(v.at)
 }
 
 // compiler builds one snapshot.

@@ -2,34 +2,34 @@ package appmesh
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
-// Proxies lists what a sidecar can stand for: every virtual node and virtual
-// gateway, ordered by mesh, owner, kind and name. The
-// owner is named only where several have a mesh of the name.
-func (d *Documents) Proxies() (all []mesh.Resource) {
-	byName := func(a, b meshID) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.owner, b.owner)) }
-	namesakes := make(map[string]int)
+// Proxies are the resources that a sidecar can stand for: every virtual node
+// and virtual gateway of every mesh, ordered by mesh, kind and name. The owner
+// is named where two meshes of one name need it.
+func (d *Documents) Proxies() []mesh.Resource {
+	owners := make(map[string]int)
 	for id := range d.meshes {
-		namesakes[id.name]++
+		owners[id.name]++
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(d.meshes), byName) {
-		ix := d.meshes[id]
-		if namesakes[id.name] == 1 {
-			id.owner = ""
+	var all []mesh.Resource
+	for id, ix := range d.meshes {
+		owner := ""
+		if owners[id.name] > 1 {
+			owner = id.owner
 		}
-		for _, k := range []struct {
-			kind kind
-			as   mesh.ResourceKind
-		}{{nodeKind, mesh.VirtualNode}, {gatewayKind, mesh.VirtualGateway}} {
-			for _, r := range slices.Sorted(maps.Keys(ix.of[k.kind])) {
-				all = append(all, mesh.Resource{Mesh: id.name, Owner: id.owner, Kind: k.as, Name: r})
-			}
+		for name := range ix.of[nodeKind] {
+			all = append(all, mesh.Resource{Mesh: id.name, Owner: owner, Kind: mesh.VirtualNode, Name: name})
+		}
+		for name := range ix.of[gatewayKind] {
+			all = append(all, mesh.Resource{Mesh: id.name, Owner: owner, Kind: mesh.VirtualGateway, Name: name})
 		}
 	}
+	slices.SortFunc(all, func(a, b mesh.Resource) int {
+		return cmp.Or(cmp.Compare(a.Mesh, b.Mesh), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
 	return all
 }

@@ -9,9 +9,11 @@ type Snapshot struct {
 	// Version identifies the content: equal documents give equal versions.
 	Version string
 	// Egress says what happens to traffic no backend covers.
-	Egress EgressFilter
+	Egress       EgressFilter
+	EgressOrigin Origin
 	// Preference is the mesh-wide ipPreference; it decides the bind addresses.
-	Preference IPPreference
+	Preference       IPPreference
+	PreferenceOrigin Origin
 	// Inbound holds the chains of the ingress port, one for each listener of
 	// the node, ordered by port. Those of a virtual gateway are bound to their
 	// own ports instead: nothing redirects to it.

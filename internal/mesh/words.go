@@ -302,3 +302,68 @@ func names(all []string) string {
 	}
 	return ", names " + strings.Join(all, " ")
 }
+
+// String says who is behind it: `virtual node "color" port 9080`, "the app at
+// 127.0.0.1:8080", "the address that the app dialled".
+func (c *Cluster) String() string {
+	switch {
+	case c.Discovery.Kind == OriginalDst:
+		return c.Discovery.String()
+	case strings.HasPrefix(c.Name, "cds_ingress_"):
+		return "the app at " + c.Discovery.String()
+	}
+	return "virtual node " + strconv.Quote(c.Node) + " port " + utoa(c.Discovery.Port)
+}
+
+// Shares lists targets with their shares: `virtual node "a" port 80: 90 %
+// (weight 9 of 10), virtual node "b" port 80: 10 % (weight 1 of 10)`.
+func Shares(targets []Target) string {
+	var total uint64
+	for i := range targets {
+		total += uint64(targets[i].Weight)
+	}
+	all := make([]string, len(targets))
+	for i := range targets {
+		all[i] = targets[i].Cluster.String() + ": " + targets[i].Share(total)
+	}
+	if len(all) == 0 {
+		return "nobody"
+	}
+	return strings.Join(all, ", ")
+}
+
+// Methods says which requests the policy tries again.
+func (p *RetryPolicy) Methods() string {
+	switch {
+	case p == nil || p.MaxRetries == 0:
+		return "none"
+	case p.Explicit:
+		return "whatever their method"
+	}
+	return "idempotent ones; others only if nothing of them was sent or the peer refused them"
+}
+
+// Backoff says how long is waited between tries.
+func (p *RetryPolicy) Backoff() string {
+	if p == nil || p.MaxRetries == 0 {
+		return "none"
+	}
+	return "from " + p.BackoffBase.String() + " to " + p.BackoffMax.String()
+}
+
+// String says where the log is written, and how.
+func (l *AccessLog) String() string {
+	switch {
+	case l == nil:
+		return "none"
+	case len(l.JSON) > 0:
+		fields := make([]string, len(l.JSON))
+		for i, f := range l.JSON {
+			fields[i] = strconv.Quote(f.Key) + ": " + strconv.Quote(f.Value)
+		}
+		return l.Path + ", as JSON {" + strings.Join(fields, ", ") + "}"
+	case l.Text != "":
+		return l.Path + ", as " + strconv.Quote(l.Text)
+	}
+	return l.Path + ", in Envoy's own format"
+}

@@ -42,6 +42,13 @@ func TestWords(t *testing.T) {
 		{&ServerTLS{Mode: TLSStrict, Certificate: Certificate{ChainFile: "/c.pem", KeyFile: "/k.pem"}, ClientTrust: &Trust{File: "/ca.pem"}, ClientNames: []string{"a", "b"}}, "STRICT, certificate file /c.pem with key /k.pem, clients need a certificate that file /ca.pem vouches for, names a b"},
 		{&ClientTLS{Enforce: true, Trust: &Trust{ACM: []string{"arn:a"}}, Certificate: Certificate{SDS: "s"}}, "TLS always, trusting ACM arn:a, showing SDS secret s"},
 		{(*ClientTLS)(nil), "plaintext"},
+		{&Cluster{Name: "cds_egress_m_a_http_80", Node: "a", Discovery: Discovery{Port: 80}}, `virtual node "a" port 80`},
+		{&Cluster{Name: "cds_ingress_m_a_http_80", Node: "a", Discovery: Discovery{Kind: Static, Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80")}}}, "the app at 127.0.0.1:80"},
+		{&Cluster{Name: "cds_egress_m_amazonaws", Discovery: Discovery{Kind: OriginalDst}}, "the address that the app dialled"},
+		{(*AccessLog)(nil), "none"},
+		{&AccessLog{Path: "/dev/stdout"}, "/dev/stdout, in Envoy's own format"},
+		{&AccessLog{Path: "/l", Text: "a\n"}, `/l, as "a\n"`},
+		{&AccessLog{Path: "/l", JSON: []LogField{{Key: "k", Value: "%START_TIME%"}}}, `/l, as JSON {"k": "%START_TIME%"}`},
 	} {
 		if got := tt.thing.String(); got != tt.want {
 			t.Errorf("%#v: got %q, want %q", tt.thing, got, tt.want)
@@ -59,6 +66,35 @@ func TestShare(t *testing.T) {
 		total := map[uint32]uint64{9: 10, 1: 3, 7: 7, 0: 5}[target.Weight]
 		if got := target.Share(total); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestShares(t *testing.T) {
+	a := &Cluster{Name: "cds_egress_m_a_http_80", Node: "a", Discovery: Discovery{Port: 80}}
+	for want, targets := range map[string][]Target{
+		"nobody":                        nil,
+		`virtual node "a" port 80: all`: {{Cluster: a, Weight: 3}},
+		`virtual node "a" port 80: 90 % (weight 9 of 10), virtual node "a" port 80: 10 % (weight 1 of 10)`: {{Cluster: a, Weight: 9}, {Cluster: a, Weight: 1}},
+	} {
+		if got := Shares(targets); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestRetryWords(t *testing.T) {
+	for _, tt := range []struct {
+		policy           *RetryPolicy
+		methods, backoff string
+	}{
+		{nil, "none", "none"},
+		{&RetryPolicy{Explicit: true}, "none", "none"},
+		{DefaultRetry(), "idempotent ones; others only if nothing of them was sent or the peer refused them", "from 25ms to 250ms"},
+		{&RetryPolicy{MaxRetries: 1, Explicit: true, BackoffBase: 1, BackoffMax: 2}, "whatever their method", "from 1ns to 2ns"},
+	} {
+		if m, b := tt.policy.Methods(), tt.policy.Backoff(); m != tt.methods || b != tt.backoff {
+			t.Errorf("%+v: %q, %q", tt.policy, m, b)
 		}
 	}
 }
