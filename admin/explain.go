@@ -26,7 +26,7 @@ func (s *Server) explain(w http.ResponseWriter, q url.Values) {
 		return
 	}
 	ask := Ask{Method: q.Get("method"), URL: q.Get("url"), Headers: q["header"]}
-	if inbound := q.Get("inbound"); inbound != "" || q.Has("inbound") {
+	if inbound := q.Get("inbound"); q.Has("inbound") {
 		ask.Inbound = inbound != "false" && inbound != "0"
 	}
 	if text := q.Get("port"); text != "" {

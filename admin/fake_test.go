@@ -122,6 +122,7 @@ func newTest() (*Server, *fake) {
 		},
 		Engine: f, Stats: set, Metrics: f, Logs: f, Controls: f,
 		Snapshot:   func() (*mesh.Snapshot, time.Time) { return testSnapshot(), started.Add(time.Second) },
+		Explain:    func(Ask) (any, error) { return "explained", nil },
 		ReopenLogs: func() error { f.note("reopen"); return nil },
 		Now:        func() time.Time { return started.Add(6500 * time.Millisecond) },
 	})

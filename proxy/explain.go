@@ -3,7 +3,9 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/explain"
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -37,10 +39,12 @@ func (r *Routing) explain(q explain.Request, live bool) (explain.Explanation, er
 	w := x.arrive()
 	if w.chain != nil {
 		x.listener(w.chain)
+	} else {
+		x.Listeners = x.ports()
 	}
 	switch {
 	case w.end == endsPassed:
-		x.passed("ALLOW_ALL lets out what no backend's port covers", w.cluster.Spec())
+		x.passed("egress filter ALLOW_ALL, and no backend has the port", w.cluster.Spec())
 	case w.end == endsAWS:
 		x.aws(w)
 	case w.end == endsTCPOrAWS && x.asksAWS():
@@ -87,14 +91,16 @@ func (x *explainer) arrive() way {
 }
 
 func (x *explainer) closed(why string) {
-	x.Verdict = explain.Verdict{Kind: explain.Closed, Reason: why, Flag: l7.FlagNoRoute.String(), Details: "filter_chain_not_found"}
+	x.Verdict = explain.Verdict{Kind: explain.Closed, Reason: why, Flag: l7.FlagNoRoute.String()}
 }
 
 // passed tells of a connection that goes to the address that was dialled.
 func (x *explainer) passed(why string, to *mesh.Cluster) {
-	x.Verdict = explain.Verdict{Kind: explain.Passed, Reason: why + "; nobody reads what passes"}
+	x.Verdict = explain.Verdict{Kind: explain.Passed, Reason: why + "; " + unread}
 	x.Targets = []explain.Target{{Cluster: to.Name, Weight: 1, Share: "all", Origin: explain.Origin(to.Origin), Facts: clusterFacts(to)}}
 }
+
+const unread = "its bytes are relayed, unread"
 
 // asksAWS tells that TLS asks for one of AWS's own services.
 func (x *explainer) asksAWS() bool {
@@ -113,8 +119,8 @@ func (x *explainer) aws(w way) {
 // tcp tells of a TCP chain: a connection, whatever it carries, goes to one of
 // its targets.
 func (x *explainer) tcp(ch *chain) {
-	x.Verdict = explain.Verdict{Kind: explain.Forwarded, Reason: "its bytes are relayed, unread"}
-	f := x.shares(ch.spec.Targets)
+	x.Verdict = explain.Verdict{Kind: explain.Forwarded, Reason: unread}
+	f := x.shares(ch.spec.Targets, ch.spec.Origin)
 	if ch.targets.Pick(0) == nil {
 		f = errNoWeight
 	}
@@ -140,6 +146,7 @@ func (x *explainer) http(ch *chain) {
 	}
 	var ex l7.Exchange
 	ex.Reset()
+	ex.Downstream = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // nobody asks from where
 	err := h1.Parse(x.head(), &ex.Request)
 	var bad *h1.Error
 	switch {
@@ -214,7 +221,7 @@ func (x *explainer) router(ex *l7.Exchange, ch *chain) error {
 		return err
 	}
 	x.Route = routeFacts(chosen.route)
-	f := x.shares(chosen.route.Targets)
+	f := x.shares(chosen.route.Targets, chosen.route.Origin)
 	if err == nil && f != nil {
 		return f
 	}
@@ -234,13 +241,20 @@ func (x *explainer) answered(ex *l7.Exchange, body, reason string) {
 
 // changes are what the stages did to the fields.
 func changes(before, after []l7.Field) (all []string) {
+	var gets, loses []string
 	for i := range after {
 		switch f := &after[i]; {
 		case i >= len(before):
-			all = append(all, "gets "+string(f.Name))
+			gets = append(gets, string(f.Name))
 		case f.Name == nil && before[i].Name != nil:
-			all = append(all, "loses "+string(before[i].Name)+", which no stranger may say")
+			loses = append(loses, string(before[i].Name))
 		}
+	}
+	if loses != nil {
+		all = append(all, "loses "+strings.Join(loses, ", ")+", which no stranger may say")
+	}
+	if gets != nil {
+		all = append(all, "gets "+strings.Join(gets, ", "))
 	}
 	return all
 }

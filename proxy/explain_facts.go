@@ -33,6 +33,18 @@ func (x *explainer) listener(ch *chain) {
 	}
 }
 
+// ports are the chains that there are in the direction, in words.
+func (x *explainer) ports() (all []string) {
+	specs := x.routing.Snapshot.Outbound
+	if x.Direction == mesh.Ingress.String() {
+		specs = x.routing.Snapshot.Inbound
+	}
+	for _, l := range specs {
+		all = append(all, "port "+strconv.Itoa(int(l.Port))+" "+l.Protocol.String())
+	}
+	return all
+}
+
 // routeFacts are what a route says beside its targets.
 func routeFacts(r *mesh.Route) []explain.Fact {
 	retry := mesh.Origin{}
@@ -46,9 +58,10 @@ func routeFacts(r *mesh.Route) []explain.Fact {
 	}
 }
 
-// shares tells of the targets of a route or of a TCP chain. When none that has a
+// shares tells of the targets of a route or of a TCP chain, given at origin. When
+// none that has a
 // share could be asked it gives the answer that all requests get.
-func (x *explainer) shares(targets []mesh.Target) (hopeless *l7.Failure) {
+func (x *explainer) shares(targets []mesh.Target, origin mesh.Origin) (hopeless *l7.Failure) {
 	total, hope := uint64(0), false
 	for i := range targets {
 		total += uint64(targets[i].Weight)
@@ -57,7 +70,7 @@ func (x *explainer) shares(targets []mesh.Target) (hopeless *l7.Failure) {
 		t := &targets[i]
 		c := x.routing.resolve(t.Cluster)
 		told := explain.Target{Cluster: t.Cluster.Name, Weight: t.Weight, Share: t.Share(total),
-			Origin: explain.Origin(t.Cluster.Origin), Facts: clusterFacts(t.Cluster)}
+			Origin: explain.Origin(origin), Facts: clusterFacts(t.Cluster)}
 		f := c.Refused()
 		switch {
 		case f != nil:
@@ -68,6 +81,7 @@ func (x *explainer) shares(targets []mesh.Target) (hopeless *l7.Failure) {
 		}
 		if x.Live {
 			told.Endpoints = endpoints(c)
+			told.Facts = append(told.Facts, inUse(c))
 		}
 		x.Targets = append(x.Targets, told)
 		if t.Weight > 0 {
@@ -100,11 +114,21 @@ func endpoints(c *upstream.Cluster) (all []explain.Endpoint) {
 	return all
 }
 
+// inUse is what is taken of a cluster's limits at this moment.
+func inUse(c *upstream.Cluster) explain.Fact {
+	b := c.Breaker()
+	return explain.Fact{Name: "in use", Value: fmt.Sprintf("%d connections, %d pending requests, %d requests",
+		b.Connections.InUse(), b.PendingRequests.InUse(), b.Requests.InUse())}
+}
+
 // notDone is said of what the documents ask for and the engine does not do yet.
 const notDone = " (not done yet)"
 
 // clusterFacts are what is known of a cluster from documents.
 func clusterFacts(c *mesh.Cluster) []explain.Fact {
+	if c.Discovery.Kind == mesh.OriginalDst {
+		return []explain.Fact{explain.NewFact("endpoints", c.Discovery.String(), c.Origin)}
+	}
 	speaks := "HTTP/1.1"
 	switch {
 	case c.Protocol == mesh.TCP:
@@ -185,6 +209,8 @@ func (x *explainer) noRoute() string {
 		return "the listener has no virtual host of this name"
 	case len(last.Tries) == 0:
 		return last.Host.Name + " has no routes"
+	case len(x.Passes) == 1 && x.routing.Snapshot.Resource.Kind == mesh.VirtualGateway:
+		return "no gateway route for this host matches"
 	}
 	return "no route of " + last.Host.Name + " matches"
 }

@@ -51,7 +51,7 @@ type chain struct {
 	handle  l7.Handler
 	stats   *stat.Group
 	log     *slog.Logger
-	// forwarded is what its stages do about x-forwarded-for.
+	// forwarded is that of Parts.
 	forwarded filter.Forwarded
 }
 
@@ -159,7 +159,7 @@ func compileChain(spec *mesh.Listener, parts Parts, prefix string) (*chain, erro
 	return c, err
 }
 
-// stages are what a request of the chain passes on its way to the router.
+// stages are what a request of the chain passes on its way to a router.
 func (c *chain) stages(router l7.Handler) l7.Handler {
 	switch {
 	case c.spec.Direction == mesh.Egress: // the app's own requests
@@ -188,16 +188,22 @@ func (c *chain) route(ex *l7.Exchange) error {
 	}
 	switch err {
 	case nil:
-		if c.gate != nil {
-			return chosen.cluster.ForwardThrough(c.gate, ex, chosen.route)
-		}
-		return chosen.cluster.Forward(ex, chosen.route)
+		return c.forward(ex, &chosen)
 	case errNoRoute:
 		c.stats.Counter(noRoute).Inc()
 	case errNoWeight:
 		c.stats.Counter(noCluster).Inc()
 	}
 	return err
+}
+
+// forward sends a request where it was decided that it goes; on a gateway
+// through the listener's gate.
+func (c *chain) forward(ex *l7.Exchange, chosen *choice) error {
+	if c.gate != nil {
+		return chosen.cluster.ForwardThrough(c.gate, ex, chosen.route)
+	}
+	return chosen.cluster.Forward(ex, chosen.route)
 }
 
 // choice is what is decided of a request: the route that it takes and the

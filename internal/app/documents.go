@@ -61,9 +61,6 @@ func chooseResource(p *Process, given string, docs *appmesh.Documents) (mesh.Res
 
 // choices asks for --node and says what it may name.
 func choices(all []mesh.Resource) error {
-	if len(all) == 0 {
-		return errors.New("no virtual node and no virtual gateway is in the documents")
-	}
 	const most = 20
 	var b strings.Builder
 	b.WriteString("name one of these with --node:")

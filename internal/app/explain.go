@@ -126,6 +126,10 @@ func (ask *explaining) documents(p *Process, q explain.Request) (none explain.Ex
 	if err != nil {
 		return none, &coded{ExitEnvironment, err}
 	}
+	if len(docs.Proxies()) == 0 {
+		appmesh.WriteText(p.Stderr, append(unread, docs.Check()...), docs.Documents())
+		return none, &coded{ExitFindings, errors.New("no virtual node and no virtual gateway is in the documents")}
+	}
 	res, err := chooseResource(p, ask.node, docs)
 	if err != nil {
 		return none, err

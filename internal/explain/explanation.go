@@ -11,8 +11,10 @@ type Explanation struct {
 	// Direction is "ingress" or "egress", Port the one that the connection is for.
 	Direction string `json:"direction"`
 	Port      uint16 `json:"port"`
-	// Listener is the chain that serves the port; nil: there is none.
-	Listener *Listener `json:"listener,omitempty"`
+	// Listener is the chain that serves the port; nil: there is none, and
+	// Listeners are those that there are.
+	Listener  *Listener `json:"listener,omitempty"`
+	Listeners []string  `json:"listeners,omitempty"`
 	// Changes are what the stages before the router do to the request.
 	Changes []string `json:"changes,omitempty"`
 	// Passes are the look-ups in route tables, in order: one, and on a virtual

@@ -126,11 +126,21 @@ func (q *Request) dial(authority string) error {
 		}
 		q.Port = uint16(n)
 	}
-	q.Host, q.Authority = strings.Trim(host, "[]"), host
-	if q.Port != 0 && q.Port != q.schemePort() {
-		q.Authority += ":" + port
-	}
+	q.Host = strings.Trim(host, "[]")
+	q.Authority = q.host()
 	return nil
+}
+
+// host is what a client writes into the Host field.
+func (q *Request) host() string {
+	host := q.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if q.Port != 0 && q.Port != q.schemePort() {
+		host += ":" + strconv.Itoa(int(q.Port))
+	}
+	return host
 }
 
 func (q *Request) schemePort() uint16 {
