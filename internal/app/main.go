@@ -45,6 +45,7 @@ usage:
   outrider validate  [flags] PATH...  check documents
   outrider diff      [flags] A B      what changes for traffic between two sets of documents
   outrider export    --format FORM PATH...  print documents in another form
+  outrider schema    [KIND]           print the JSON Schema of documents
   outrider explain   [flags] 'GET http://host:port/path' [-H 'name: value']
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
   outrider iptables  print|apply|remove|verify [flags]
@@ -66,6 +67,8 @@ func Main(ctx context.Context, p *Process) int {
 		return validate(p, args)
 	case "export":
 		return export(p, args)
+	case "schema":
+		return schema(p, args)
 	case "explain":
 		return explainCommand(ctx, p, args)
 	case "diff":

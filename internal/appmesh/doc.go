@@ -16,7 +16,8 @@
 //	               what these tools keep of a mesh: states, plans, exports;
 //	               their own sources are refused with the command that helps
 //	loosen.go      the guide's looser spellings become the API's
-//	schema*.go     the seven kinds with all their fields and limits
+//	schema*.go     the seven kinds with all their fields, limits and meanings
+//	jsonschema.go  the same for editors
 //	check.go       a spec is held against its schema; what passes is canonical
 //	documents.go   the index of all resources: Parse, Check
 //	owners.go      meshes of one name and several accounts are told apart

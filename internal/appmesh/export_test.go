@@ -356,7 +356,7 @@ func TestExportSaysWhatItLeavesOut(t *testing.T) {
 func TestExportOfAnything(t *testing.T) {
 	given := make(map[string]bool)
 	made := 0
-	for seed := range uint64(80) {
+	for seed := range uint64(50) {
 		d := anyMesh(seed)
 		made += len(d.resources)
 		for _, r := range d.resources {
@@ -375,7 +375,7 @@ func TestExportOfAnything(t *testing.T) {
 			}
 		})
 	}
-	if len(lacks) > 10 || made < 2000 {
+	if len(lacks) > 10 || made < 1200 {
 		t.Errorf("%d resources; fields of the schemas that were never made: %q", made, lacks)
 	}
 }

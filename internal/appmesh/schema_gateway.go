@@ -5,58 +5,67 @@ import "strings"
 // The specs of virtual gateway and gateway route (App Mesh 1.6 and 1.7).
 var (
 	gatewayListener = obj(
-		req("portMapping", obj(req("port", port), req("protocol", word("http", "http2", "grpc", "https")))),
-		opt("tls", listenerTLS),
-		opt("healthCheck", healthCheck("http", "http2", "grpc")),
-		opt("connectionPool", union(opt("http", poolHTTP), opt("http2", poolHTTP2), opt("grpc", poolHTTP2))),
+		req("portMapping", obj(
+			req("port", port).says("the port that is listened on"),
+			req("protocol", word("http", "http2", "grpc", "https")).says("what is spoken there; https, which App Mesh does not know, is http and TLS required"))).says("port and protocol"),
+		opt("tls", listenerTLS).says("TLS towards clients").or("plaintext only"),
+		opt("healthCheck", healthCheck("http", "http2", "grpc")).says("how those in front check the gateway"),
+		opt("connectionPool", union(
+			opt("http", poolHTTP).says("limits of an http listener"), opt("http2", poolHTTP2).says("limits of an http2 listener"),
+			opt("grpc", poolHTTP2).says("limits of a grpc listener"))).says("limits, under the listener's protocol").or("unlimited"),
 	).ruled(listenerRule)
 
 	gatewaySpec = obj(
-		req("listeners", listOf(gatewayListener, 1, unlimited).ruled(portsDiffer)),
-		opt("backendDefaults", backendDefaults),
-		opt("logging", logging))
+		req("listeners", listOf(gatewayListener, 1, unlimited).ruled(portsDiffer)).says("ports on which the gateway takes traffic, each once"),
+		opt("backendDefaults", backendDefaults).says("what holds for all that the gateway calls"),
+		opt("logging", logging).says("the access log"))
 
-	hostnameMatch = union(opt("exact", textOf(1, 253)), opt("suffix", textOf(1, 253))).ruled(hostnameRule)
+	hostnameMatch = union(
+		opt("exact", textOf(1, 253).of("^[^:]*$")).says("the whole host name, without a port"),
+		opt("suffix", textOf(1, 253).of("^[^:]*$")).says("the end of the host name, as in .example.com")).ruled(hostnameRule).named("GatewayRouteHostnameMatch")
 
 	enabled = word("ENABLED", "DISABLED")
 
-	hostnameRewrite = obj(req("defaultTargetHostname", enabled))
+	hostnameRewrite = obj(req("defaultTargetHostname", enabled).says("whether the Host becomes the virtual service's name")).named("GatewayRouteHostnameRewrite")
 
 	gatewayTarget = obj(
-		req("virtualService", obj(req("virtualServiceName", reference()))),
-		opt("port", port))
+		req("virtualService", obj(req("virtualServiceName", reference()).says("name of the virtual service, or its ARN"))).says("who answers"),
+		opt("port", port).says("port of the virtual service; needed where it has several")).named("GatewayRouteTarget")
 
 	gatewayHTTPRoute = obj(
 		req("match", obj(
-			opt("prefix", verbatim(1, unlimited)),
-			opt("path", pathMatch),
-			opt("hostname", hostnameMatch),
-			opt("headers", headers),
-			opt("queryParameters", queryParameters),
-			opt("method", method),
-			opt("port", port)).atMostOne("prefix", "path").ruled(gatewayPathRule)),
+			opt("prefix", verbatim(1, unlimited).of("^/")).says("what the path begins with; / is any path"),
+			opt("path", pathMatch).says("the whole path"),
+			opt("hostname", hostnameMatch).says("the host asked for").or("any"),
+			opt("headers", headers).says("headers, all of which must match"),
+			opt("queryParameters", queryParameters).says("parameters of the query, all of which must match"),
+			opt("method", method).says("the method").or("any"),
+			opt("port", port).says("port of the gateway's listener; needed where it has several").or("any")).atMostOne("prefix", "path").ruled(gatewayPathRule).anyOf("prefix", "path", "hostname")).says("which requests"),
 		req("action", obj(
-			req("target", gatewayTarget),
+			req("target", gatewayTarget).says("where they go"),
 			opt("rewrite", obj(
-				opt("hostname", hostnameRewrite),
-				opt("prefix", union(opt("defaultPrefix", enabled), opt("value", verbatim(1, 255)))),
-				opt("path", obj(req("exact", verbatim(1, 255))))).atMostOne("prefix", "path").ruled(rewriteRule))))).ruled(prefixRule)
+				opt("hostname", hostnameRewrite).says("the Host header").or("ENABLED"),
+				opt("prefix", union(
+					opt("defaultPrefix", enabled).says("whether the prefix that matched becomes /"),
+					opt("value", verbatim(1, 255).of("^/(.*/)?$")).says("what it becomes"))).says("the beginning of the path").or("defaultPrefix ENABLED"),
+				opt("path", obj(req("exact", verbatim(1, 255).of("^/[^?#]*$")).says("the path that is sent"))).says("the whole path")).atMostOne("prefix", "path").ruled(rewriteRule)).
+				says("what is changed on the way"))).says("what becomes of them")).ruled(prefixRule).named("HttpGatewayRoute")
 
 	gatewayGRPCRoute = obj(
 		req("match", obj(
-			opt("serviceName", textOf(1, unlimited)),
-			opt("hostname", hostnameMatch),
-			opt("metadata", headers),
-			opt("port", port)).ruled(gatewayServiceRule)),
+			opt("serviceName", textOf(1, unlimited)).says("the gRPC service, with its package"),
+			opt("hostname", hostnameMatch).says("the host asked for").or("any"),
+			opt("metadata", headers).says("metadata, all of which must match"),
+			opt("port", port).says("port of the gateway's listener; needed where it has several").or("any")).ruled(gatewayServiceRule).anyOf("serviceName", "hostname")).says("which calls"),
 		req("action", obj(
-			req("target", gatewayTarget),
-			opt("rewrite", obj(opt("hostname", hostnameRewrite))))))
+			req("target", gatewayTarget).says("where they go"),
+			opt("rewrite", obj(opt("hostname", hostnameRewrite).says("the Host header").or("ENABLED"))).says("what is changed on the way"))).says("what becomes of them"))
 
 	gatewayRouteSpec = obj(
-		opt("httpRoute", gatewayHTTPRoute),
-		opt("http2Route", gatewayHTTPRoute),
-		opt("grpcRoute", gatewayGRPCRoute),
-		opt("priority", integer(0, 1000)),
+		opt("httpRoute", gatewayHTTPRoute).says("of http listeners"),
+		opt("http2Route", gatewayHTTPRoute).says("of http2 listeners"),
+		opt("grpcRoute", gatewayGRPCRoute).says("of grpc listeners"),
+		opt("priority", integer(0, 1000)).says("the lower goes first").or("after those with one"),
 	).exactlyOne("httpRoute", "http2Route", "grpcRoute")
 )
 

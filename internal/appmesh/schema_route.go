@@ -10,79 +10,82 @@ import (
 // The spec of a route (App Mesh 1.5).
 var (
 	headerValue = union(
-		opt("exact", verbatim(1, 255)), opt("prefix", verbatim(1, 255)), opt("suffix", verbatim(1, 255)),
-		opt("regex", pattern(255)),
-		opt("range", obj(req("start", integer(-unlimited, unlimited)), req("end", integer(-unlimited, unlimited))).ruled(rangeRule)))
+		opt("exact", verbatim(1, 255)).says("the whole value"),
+		opt("prefix", verbatim(1, 255)).says("what the value begins with"),
+		opt("suffix", verbatim(1, 255)).says("what the value ends in"),
+		opt("regex", pattern(255)).says("an RE2 expression that matches the whole value"),
+		opt("range", obj(
+			req("start", integer(-unlimited, unlimited)).says("the least number"),
+			req("end", integer(-unlimited, unlimited)).says("the first number past the range")).ruled(rangeRule)).says("a whole number between two others")).named("HeaderMatchMethod")
 
 	headers = listOf(obj(
-		req("name", textOf(1, 50)),
-		opt("invert", truth()),
-		opt("match", headerValue)), 1, 10).ruled(headersRule)
+		req("name", textOf(1, 50)).says("name of the header, in any case"),
+		opt("invert", truth()).says("whether it matches where the value does not").or("false"),
+		opt("match", headerValue).says("what the value must be").or("any")), 1, 10).ruled(headersRule).named("Headers")
 
 	queryParameters = listOf(obj(
-		req("name", textOf(1, unlimited)),
-		opt("match", obj(opt("exact", verbatim(0, unlimited))))), 1, 10)
+		req("name", textOf(1, unlimited)).says("name of the parameter"),
+		opt("match", obj(opt("exact", verbatim(0, unlimited)).says("the value as sent, percent signs and all"))).says("what the value must be").or("any")), 1, 10).named("QueryParameters")
 
-	pathMatch = union(opt("exact", verbatim(1, 255)), opt("regex", pattern(255)))
+	pathMatch = union(
+		opt("exact", verbatim(1, 255)).says("the path without its query"),
+		opt("regex", pattern(255)).says("an RE2 expression that matches the whole path without its query")).named("HttpPathMatch")
 
 	method = word("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 	routeAction = obj(req("weightedTargets", listOf(obj(
-		req("virtualNode", reference()),
-		req("weight", integer(0, 100)),
-		opt("port", port)), 1, 10).ruled(weightRule)))
+		req("virtualNode", reference()).says("name of the node, or its ARN"),
+		req("weight", integer(0, 100)).says("its share, of the sum of all weights"),
+		opt("port", port).says("the node's listener; needed where it has several")), 1, 10).ruled(weightRule)).says("the nodes that share the traffic")).named("RouteAction")
 
 	tcpRetryEvents  = listOf(word("connection-error"), 1, 1)
 	httpRetryEvents = listOf(word("server-error", "gateway-error", "client-error", "stream-error"), 1, 25)
 	grpcRetryEvents = listOf(word("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"), 1, 5)
 
-	httpRetryPolicy = obj(
-		req("maxRetries", integer(0, unlimited)),
-		req("perRetryTimeout", duration),
-		opt("httpRetryEvents", httpRetryEvents),
-		opt("tcpRetryEvents", tcpRetryEvents)).ruled(retryRule)
+	maxRetries      = req("maxRetries", integer(0, unlimited)).says("tries after the first")
+	perRetryTimeout = req("perRetryTimeout", duration).says("how long each try may take, the first too")
+	onHTTP          = opt("httpRetryEvents", httpRetryEvents).says("answers that are tried again: 5xx, 502 to 504, 409, a refused stream")
+	onTCP           = opt("tcpRetryEvents", tcpRetryEvents).says("connections that fail are tried again")
 
-	grpcRetryPolicy = obj(
-		req("maxRetries", integer(0, unlimited)),
-		req("perRetryTimeout", duration),
-		opt("grpcRetryEvents", grpcRetryEvents),
-		opt("httpRetryEvents", httpRetryEvents),
-		opt("tcpRetryEvents", tcpRetryEvents)).ruled(retryRule)
+	httpRetryPolicy = obj(maxRetries, perRetryTimeout, onHTTP, onTCP).ruled(retryRule).named("HttpRetryPolicy")
+
+	grpcRetryPolicy = obj(maxRetries, perRetryTimeout,
+		opt("grpcRetryEvents", grpcRetryEvents).says("gRPC statuses that are tried again"), onHTTP, onTCP).ruled(retryRule)
 
 	httpRoute = obj(
 		req("match", obj(
-			opt("prefix", verbatim(1, unlimited)),
-			opt("path", pathMatch),
-			opt("method", method),
-			opt("scheme", word("http", "https")),
-			opt("headers", headers),
-			opt("queryParameters", queryParameters),
-			opt("port", port)).atMostOne("prefix", "path").ruled(pathRule)),
-		req("action", routeAction),
-		opt("retryPolicy", httpRetryPolicy),
-		opt("timeout", httpTimeout))
+			opt("prefix", verbatim(1, unlimited).of("^/")).says("what the path begins with; / is any path"),
+			opt("path", pathMatch).says("the whole path"),
+			opt("method", method).says("the method").or("any"),
+			opt("scheme", word("http", "https")).says("the scheme").or("either"),
+			opt("headers", headers).says("headers, all of which must match"),
+			opt("queryParameters", queryParameters).says("parameters of the query, all of which must match"),
+			opt("port", port).says("port of the router's listener; needed where it has several").or("any")).atMostOne("prefix", "path").ruled(pathRule)).says("which requests"),
+		req("action", routeAction).says("where they go"),
+		opt("retryPolicy", httpRetryPolicy).says("what is tried again").or("App Mesh's: twice, on 503, UNAVAILABLE, refused streams and failed connections"),
+		opt("timeout", httpTimeout).says("timeouts of the caller")).named("HttpRoute")
 
 	grpcRoute = obj(
 		req("match", obj(
-			opt("serviceName", textOf(1, unlimited)),
-			opt("methodName", textOf(1, 50)),
-			opt("metadata", headers),
-			opt("port", port)).ruled(methodNameRule)),
-		req("action", routeAction),
-		opt("retryPolicy", grpcRetryPolicy),
-		opt("timeout", httpTimeout))
+			opt("serviceName", textOf(1, unlimited)).says("the gRPC service, with its package").or("any"),
+			opt("methodName", textOf(1, 50)).says("the method of the service, which must be named too").or("any"),
+			opt("metadata", headers).says("metadata, all of which must match"),
+			opt("port", port).says("port of the router's listener; needed where it has several").or("any")).ruled(methodNameRule).together("methodName", "serviceName")).says("which calls"),
+		req("action", routeAction).says("where they go"),
+		opt("retryPolicy", grpcRetryPolicy).says("what is tried again").or("App Mesh's: twice, on 503, UNAVAILABLE, refused streams and failed connections"),
+		opt("timeout", httpTimeout).says("timeouts of the caller"))
 
 	tcpRoute = obj(
-		opt("match", obj(opt("port", port))),
-		req("action", routeAction),
-		opt("timeout", tcpTimeout))
+		opt("match", obj(opt("port", port).says("port of the router's listener; needed where it has several").or("any"))).says("which connections").or("all"),
+		req("action", routeAction).says("where they go"),
+		opt("timeout", tcpTimeout).says("timeout of the caller"))
 
 	routeSpec = obj(
-		opt("httpRoute", httpRoute),
-		opt("http2Route", httpRoute),
-		opt("grpcRoute", grpcRoute),
-		opt("tcpRoute", tcpRoute),
-		opt("priority", integer(0, 1000)),
+		opt("httpRoute", httpRoute).says("of http listeners"),
+		opt("http2Route", httpRoute).says("of http2 listeners"),
+		opt("grpcRoute", grpcRoute).says("of grpc listeners"),
+		opt("tcpRoute", tcpRoute).says("of tcp listeners"),
+		opt("priority", integer(0, 1000)).says("the lower goes first").or("after those with one"),
 	).exactlyOne("httpRoute", "http2Route", "grpcRoute", "tcpRoute")
 )
 
