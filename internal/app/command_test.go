@@ -40,7 +40,7 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 
 func TestHelpGoesToStdout(t *testing.T) {
 	for _, args := range [][]string{{"validate", "--help"}, {"health", "--help"}, {"iptables", "--help"}, {"iptables", "print", "--help"},
-		{"validate", "x", "-h"}, {"run", "--help"}, {"--help"}} {
+		{"validate", "x", "-h"}, {"check", "--help"}, {"run", "--help"}, {"--help"}} {
 		code, stdout, stderr := outrider(t, args...)
 		if code != ExitFine || !strings.Contains(stdout, "usage: outrider") && !strings.Contains(stdout, "usage:\n") || stderr != "" {
 			t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)

@@ -47,6 +47,7 @@ usage:
   outrider export    --format FORM PATH...  print documents in another form
   outrider schema    [KIND]           print the JSON Schema of documents
   outrider explain   [flags] 'GET http://host:port/path' [-H 'name: value']
+  outrider check     [flags]          what would change with the image
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
   outrider iptables  print|apply|remove|verify [flags]
   outrider version
@@ -73,6 +74,8 @@ func Main(ctx context.Context, p *Process) int {
 		return explainCommand(ctx, p, args)
 	case "diff":
 		return diffCommand(p, args)
+	case "check":
+		return checkSwitch(p, args)
 	case "health":
 		return health(ctx, p, args)
 	case "iptables":

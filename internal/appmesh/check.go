@@ -201,7 +201,9 @@ func (c *checker) text(v *value, s *shape, p *path) bool {
 // filled reports a template variable that nobody has filled in.
 func (c *checker) filled(v *value, p *path) bool {
 	if unfilled(v.text) {
-		return c.refuse(v, p, "is a template variable that nobody has filled in", fillHint(v.text))
+		c.refuse(v, p, "is a template variable that nobody has filled in", fillHint(v.text))
+		c.d.amounts(mesh.Unknown, mesh.OnTraffic)
+		return false
 	}
 	return true
 }
@@ -264,6 +266,7 @@ func (c *checker) unknownValue(v *value, p *path) {
 	c.res.faulty = true
 	c.d.add(finding{feature: feature{v.why.message(), v.why.hint}, owner: c.res, Finding: mesh.Finding{Position: v.at, Severity: mesh.Error,
 		Resource: c.res.String(), Field: p.String(), Value: v.text, Message: v.why.message(), Hint: v.why.hint}})
+	c.d.amounts(mesh.Unknown, mesh.OnTraffic)
 	v.kind = invalid
 }
 

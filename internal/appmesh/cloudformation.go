@@ -226,7 +226,11 @@ func (t *template) unclear(k kind, m member, field string, v *value) {
 // unresolved is the finding of an unknown value outside of specs. All that
 // have one cause are told of once.
 func (t *template) unresolved(severity mesh.Severity, k kind, m member, field string, v *value) finding {
-	return finding{about: m.value, feature: feature{v.why.message(), v.why.hint}, Finding: mesh.Finding{Position: v.at, Severity: severity,
+	effect := mesh.NoEffect
+	if severity == mesh.Error {
+		effect = mesh.OnTraffic
+	}
+	return finding{about: m.value, feature: feature{v.why.message(), v.why.hint}, standing: mesh.Unknown, effect: effect, Finding: mesh.Finding{Position: v.at, Severity: severity,
 		Resource: kinds[k].label + " (" + m.name + ")", Field: field, Value: v.text, Message: v.why.message(), Hint: v.why.hint}}
 }
 

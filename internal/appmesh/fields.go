@@ -25,6 +25,9 @@ type Field struct {
 	// Message says what is the matter, or how it is done; empty for what is
 	// simply honoured. Equal messages have one cause.
 	Message, Hint string
+	// ByCallers is true for what a node says to its callers' sidecars, not to
+	// its own.
+	ByCallers bool
 }
 
 // Fields lists every value of the documents within the reach of a resource, by
@@ -112,18 +115,16 @@ func (l *lister) leaf(res *resource, v *value, p *path, met map[string]bool) {
 		return
 	}
 	f := Field{Position: v.at, Resource: res.String(), Path: p.String(), Value: leafText(v)}
-	switch how, ok := approximated[res.kind][unindexed(p)]; {
-	case told != nil:
+	if told != nil {
 		f.Standing, f.Effect = standingOf(told)
 		f.Message, f.Hint = told.Message, told.Hint
-	case ok:
-		f.Standing, f.Effect, f.Message, f.Hint = mesh.Approximated, how.effect, how.how, how.hint
 	}
 	if byCallers && f.Standing != mesh.Wrong {
 		f.Effect = mesh.NoEffect
 		if f.Message != "" {
 			f.Message = "its callers' sidecars do this: " + f.Message
 		}
+		f.ByCallers = true
 	}
 	l.fields = append(l.fields, f)
 }

@@ -232,7 +232,7 @@ func TestFindings(t *testing.T) {
 		{"an export may be empty", `{"version": 3, "deployment": {"manifest": {}, "resources": []}}`, `warning: this Pulumi export has no App Mesh resource: ignored`},
 		{"a plan's log is no plan", `{"@level": "info", "@message": "m"} {"@level": "info", "@message": "n"}`,
 			"error: this is the log of a Terraform command, which has no resources: not read | `terraform plan -out FILE`, then `terraform show -json FILE > mesh.json`"},
-		{"a task definition is not a mesh", `{"family": "f", "containerDefinitions": []}`, "warning: this is an ECS task definition, not a mesh document: ignored | `outrider iptables print --task-definition FILE` reads it"},
+		{"a task definition is not a mesh", `{"family": "f", "containerDefinitions": []}`, "warning: this is an ECS task definition, not a mesh document: ignored | `outrider check --task-definition FILE` reads it"},
 
 		// Not yet done.
 		{"TLS that must be is not yet done", listening("tls: {mode: STRICT, certificate: {sds: {secretName: s}}}"),

@@ -74,7 +74,7 @@ func isTaskDefinition(v *value) bool {
 func ignoreTaskDefinition(d *Documents, v *value) {
 	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Warning,
 		Message: "this is an ECS task definition, not a mesh document: ignored",
-		Hint:    "`outrider iptables print --task-definition FILE` reads it"}})
+		Hint:    "`outrider check --task-definition FILE` reads it"}})
 }
 
 // isContainer: scripts keep the definition of the sidecar's container apart.

@@ -6,30 +6,14 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
-// What this build makes of fields, beside the schema that names them. Findings
-// say most of it; here is what they leave open, and what is done otherwise
-// without a word at start (docs/migration.md has all of it in one table).
+// What this build makes of fields, beside the schema that names them: what
+// findings amount to, and where a field acts. What depends on how the sidecar
+// was started is internal/check's to tell.
 
-// An approximation is a field that acts, but not quite as App Mesh's did.
-type approximation struct {
-	effect    mesh.Effect
-	how, hint string
-}
+// Unindexed is a field's path without indices, "listeners.portMapping.port".
+func (f *Field) Unindexed() string { return unindexed(f.Path) }
 
-// approximated are the fields of each kind that are done otherwise, by their
-// path without indices. http, http2 and gRPC routes share theirs.
-var approximated = [kindCount]map[string]approximation{
-	nodeKind: {
-		"serviceDiscovery.dns.hostname": {mesh.Perhaps, "a name that vanishes from DNS keeps its endpoints for 60 s; App Mesh's cluster emptied", "OUTRIDER_DNS_EMPTY_KEEP=0s has it back"},
-	},
-	routeKind: {
-		"retryPolicy.maxRetries": {mesh.Perhaps, "retries also share a budget: 20 % of active requests at one time, or 3", "OUTRIDER_RETRY_BUDGET=off has it back"},
-	},
-}
-
-// unindexed is a path as approximated writes it.
-func unindexed(p *path) string {
-	s := p.String()
+func unindexed(s string) string {
 	for {
 		before, rest, found := strings.Cut(s, "[")
 		if !found {
@@ -69,7 +53,7 @@ func elsewhere(res, node *resource, p *path) (byOwn, byCallers bool) {
 	if res.kind != nodeKind || node == nil {
 		return false, false
 	}
-	s := unindexed(p)
+	s := unindexed(p.String())
 	under := func(names ...string) bool {
 		for _, name := range names {
 			if s == name || strings.HasPrefix(s, name+".") {

@@ -37,6 +37,7 @@ func Judge(args, environ []string) (*Run, []Verdict) {
 	for _, v := range appMesh {
 		if text, ok := j.parser.env[v.name]; ok {
 			j.variable(v.name, v.missing(), func() { v.read(j.parser, text) })
+			j.idle(v)
 		}
 	}
 	for _, s := range settings {
@@ -118,6 +119,18 @@ func (j *judge) variable(name string, missing mesh.Effect, read func()) {
 	}
 	j.verdicts = append(j.verdicts, v)
 	j.forget()
+}
+
+// idle says why a variable that is not acted on is as good as honoured.
+func (j *judge) idle(v variable) {
+	last := &j.verdicts[len(j.verdicts)-1]
+	switch {
+	case last.Standing != mesh.Honoured || v.set != nil:
+	case v.needs != "" && !j.parser.on(v.needs):
+		last.Message = "says nothing while " + v.needs + " is off, as before"
+	case v.fine != "":
+		last.Message = "asks for what is so anyway"
+	}
 }
 
 // resource misses what says who the sidecar is.

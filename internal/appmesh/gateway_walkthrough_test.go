@@ -6,9 +6,9 @@ import (
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
-// walkthrough is a gateway of App Mesh's examples with what its deploy script
+// gatewayWalk is a gateway of App Mesh's examples with what its deploy script
 // said beside the files: a gateway of two routes to two services.
-func walkthrough(t *testing.T, dir string, routes ...Source) *mesh.Snapshot {
+func gatewayWalk(t *testing.T, dir string, routes ...Source) *mesh.Snapshot {
 	t.Helper()
 	sources := []Source{
 		{Name: "mesh.json", Data: []byte(`{"meshName": "walk", "spec": {}}`)},
@@ -40,12 +40,12 @@ func walkGateway(t *testing.T, file string) Source {
 // TestIngressGatewayWalkthrough: a STRICT gateway is compiled and refused, and
 // so is, once backendDefaults enforce TLS, what it would send.
 func TestIngressGatewayWalkthrough(t *testing.T) {
-	const dir = "ingress-gateway"
+	const dir = "walkthroughs/howto-ingress-gateway/mesh"
 	shared := []Source{walkDoor(t, dir+"/colorgateway-route-1.json", "route-1"), walkDoor(t, dir+"/colorgateway-route-2.json", "route-2")}
 	for _, color := range []string{"white", "black", "blue", "red"} {
 		shared = append(shared, walkNode(t, dir, color, ""))
 	}
-	s := walkthrough(t, dir, append(shared, walkGateway(t, dir+"/colorgateway-vg.json"))...)
+	s := gatewayWalk(t, dir, append(shared, walkGateway(t, dir+"/colorgateway-vg.json"))...)
 	sameLines(t, table(s),
 		"9080 *: prefix /color1/ -> colorteller-1.walk.local, host to colorteller-1.walk.local, prefix to /",
 		"9080 *: prefix /color2/ -> colorteller-2.walk.local, host to colorteller-2.walk.local, prefix to /",
@@ -55,7 +55,7 @@ func TestIngressGatewayWalkthrough(t *testing.T) {
 	if s.Inbound[0].Refuse == "" || s.Inbound[0].TLS.Mode != mesh.TLSStrict || inner.Refuse != "" || len(inner.Targets) == 0 {
 		t.Errorf("got %+v", s.Inbound[0])
 	}
-	s = walkthrough(t, dir, append(shared, walkGateway(t, dir+"/colorgateway-vg-backendDefaults.json"))...)
+	s = gatewayWalk(t, dir, append(shared, walkGateway(t, dir+"/colorgateway-vg-backendDefaults.json"))...)
 	if inner := s.Inbound[0].VirtualHosts[0].Routes[0].Service.Routes[0]; inner.Refuse == "" || !inner.Targets[0].Cluster.TLS.Enforce {
 		t.Errorf("got %+v", inner)
 	}
@@ -63,7 +63,7 @@ func TestIngressGatewayWalkthrough(t *testing.T) {
 
 // TestMatchAndRewriteWalkthrough: each update of its first route.
 func TestMatchAndRewriteWalkthrough(t *testing.T) {
-	const dir = "match-and-rewrite"
+	const dir = "walkthroughs/howto-match-and-rewrite-at-ingress/mesh"
 	const second = "9080 *: prefix /yellow/ -> colorteller-2.walk.local, host to colorteller-2.walk.local, prefix to /"
 	const third = "9080 *: prefix /yellow -> colorteller-2.walk.local, host to colorteller-2.walk.local, prefix to /"
 	const first = " -> colorteller-1.walk.local, host to colorteller-1.walk.local"
@@ -75,7 +75,7 @@ func TestMatchAndRewriteWalkthrough(t *testing.T) {
 		"colorgateway-route-updated-rewrite.json": {`9080 *: prefix /maroon/, query parameter fishes is "nemo"` + first + ", prefix to /red/", second, third},
 	} {
 		t.Run(file, func(t *testing.T) {
-			s := walkthrough(t, dir, walkGateway(t, dir+"/colorgateway-vg.json"), walkNode(t, dir, "red", ""), walkNode(t, dir, "yellow", ""),
+			s := gatewayWalk(t, dir, walkGateway(t, dir+"/colorgateway-vg.json"), walkNode(t, dir, "red", ""), walkNode(t, dir, "yellow", ""),
 				walkDoor(t, dir+"/"+file, "route-1"), walkDoor(t, dir+"/colorgateway-route-2.json", "route-2"))
 			sameLines(t, table(s), want...)
 		})
@@ -84,9 +84,9 @@ func TestMatchAndRewriteWalkthrough(t *testing.T) {
 
 // TestCircuitBreakersGateway: the gateway's pool is that of its gate.
 func TestCircuitBreakersGateway(t *testing.T) {
-	const dir = "circuit-breakers"
+	const dir = "walkthroughs/howto-circuit-breakers/mesh"
 	for file, want := range map[string]mesh.Limits{"/colorgateway-vg.json": {}, "/colorgateway-vg-update.json": {MaxConnections: 100, MaxPendingRequests: 10000}} {
-		s := walkthrough(t, dir, walkGateway(t, dir+file), walkNode(t, dir, "white", "-update"), walkNode(t, dir, "black", "-update"),
+		s := gatewayWalk(t, dir, walkGateway(t, dir+file), walkNode(t, dir, "white", "-update"), walkNode(t, dir, "black", "-update"),
 			walkDoor(t, dir+"/colorgateway-route-1.json", "route-1"), walkDoor(t, dir+"/colorgateway-route-2.json", "route-2"))
 		if got := cluster(t, s, "cds_ingress_walk_colorgateway-vg_self_redirect_http_15001").Limits; got != want {
 			t.Errorf("%s: got %+v", file, got)
@@ -101,7 +101,7 @@ func TestCircuitBreakersGateway(t *testing.T) {
 
 // TestGRPCIngressWalkthrough is a manifest's gateway of gRPC.
 func TestGRPCIngressWalkthrough(t *testing.T) {
-	source := deployedPlain(t, "grpc-ingress/manifest.yaml.template")
+	source := deployedPlain(t, "walkthroughs/howto-k8s-grpc-ingress-v2/v1beta2/manifest.yaml.template")
 	d := Checks{Params: map[string]string{"APP_NAMESPACE": "grpc", "MESH_NAME": "walk", "SERVER_APP_IMAGE": "greeter"}}.Parse([]Source{source})
 	noErrors(t, d.Check())
 	s := compiled(t, d, "mesh/walk/virtualGateway/ingress-gw_grpc")

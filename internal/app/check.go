@@ -1,0 +1,121 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/outrider-mesh/outrider/internal/appmesh"
+	"github.com/outrider-mesh/outrider/internal/check"
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/terminal"
+)
+
+const checkUsage = `usage: outrider check [--task-definition FILES] [--mesh PATHS] [--node RESOURCE] [flags]
+
+Says what would change if Outrider took the place of App Mesh's image: for each
+variable, property, field and document whether it is honoured, approximated, not
+done yet, or wrong. Exit code 1 if traffic would behave differently.
+`
+
+// checkSwitch holds task definitions and a mesh against this build.
+func checkSwitch(p *Process, args []string) int {
+	fs := newFlags(checkUsage)
+	tasks := pathsFlag(fs.Func, "task-definition", "ECS task definitions: `FILES`, separated by commas; repeat for more")
+	paths := pathsFlag(fs.Func, "mesh", "documents of the mesh: files, directories, globs: `PATHS`, separated by commas; repeat for more")
+	node := fs.String("node", "", "what the proxy stands for, instead of what its variables say: `RESOURCE` like mesh/M/virtualNode/N")
+	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
+	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	format := fs.String("format", "text", "text or json")
+	all := fs.Bool("all", false, "list the fields that are honoured, too")
+	rest, code, done := parseFlags(p, fs, args)
+	switch {
+	case done:
+		return code
+	case len(rest) > 0 || len(*tasks)+len(*paths) == 0 || *format != "text" && *format != "json":
+		fs.Usage()
+		return ExitUsage
+	}
+	subject := check.Subject{}
+	if *node != "" {
+		var err error
+		if subject.Node, err = mesh.ParseResource(*node); err != nil {
+			fmt.Fprintf(p.Stderr, "outrider check: --node %q: %v\n", *node, err)
+			return ExitUsage
+		}
+	}
+	if err := readSubject(&subject, checksWith(params, imports), *tasks, *paths); err != nil {
+		fmt.Fprintln(p.Stderr, "outrider check:", err)
+		return ExitEnvironment
+	}
+	return writeCheck(p, subject.Report(), *format, *all)
+}
+
+// pathsFlag is a flag that takes several paths, and may be repeated.
+func pathsFlag(flag func(name, usage string, set func(string) error), name, usage string) *[]string {
+	var paths []string
+	flag(name, usage, func(text string) error {
+		for path := range strings.SplitSeq(text, ",") {
+			if path = strings.TrimSpace(path); path != "" {
+				paths = append(paths, path)
+			}
+		}
+		return nil
+	})
+	return &paths
+}
+
+// readSubject reads what there is to check. The error is that a path is not
+// there; what is wrong in a file is a finding.
+func readSubject(s *check.Subject, checks appmesh.Checks, tasks, paths []string) error {
+	var documents []appmesh.Source
+	if len(paths) > 0 {
+		sources, findings, err := appmesh.ReadPaths(paths)
+		if err != nil {
+			return err
+		}
+		documents = sources
+		s.Documents = checks.Parse(sources)
+		s.Findings = nothingThere(findings)
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	sources, findings, err := appmesh.ReadPaths(tasks)
+	if err != nil {
+		return err
+	}
+	read, wrong := checks.TaskDefinitions(sources, documents)
+	s.Tasks = read
+	s.Findings = append(append(s.Findings, nothingThere(findings)...), wrong...)
+	return nil
+}
+
+// nothingThere makes errors of paths without a document: here nobody waits for
+// one.
+func nothingThere(findings []mesh.Finding) []mesh.Finding {
+	for i := range findings {
+		findings[i].Severity = mesh.Error
+	}
+	return findings
+}
+
+func writeCheck(p *Process, r *check.Report, format string, all bool) int {
+	var err error
+	if format == "json" {
+		err = r.WriteJSON(p.Stdout)
+	} else {
+		paper, detail := terminal.New(p.Stdout, p.Getenv), check.Brief
+		if all {
+			detail = check.Whole
+		}
+		r.WriteText(paper, detail)
+		err = paper.Flush()
+	}
+	switch {
+	case err != nil:
+		return ExitEnvironment
+	case r.Differs():
+		return ExitFindings
+	}
+	return ExitFine
+}
