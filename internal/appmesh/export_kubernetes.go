@@ -13,7 +13,8 @@ import (
 type manifestWriter struct {
 	*exporter
 	names  map[*resource]string
-	spaces map[meshID]string // namespaces
+	spaces map[meshID]string         // namespaces
+	within map[*resource][]*resource // routes by router
 }
 
 const (
@@ -23,25 +24,9 @@ const (
 
 // manifests is what is exported as the controller's documents.
 func (e *exporter) manifests() []*value {
-	w := manifestWriter{e, make(map[*resource]string), make(map[meshID]string)}
+	w := manifestWriter{e, make(map[*resource]string), make(map[meshID]string), make(map[*resource][]*resource)}
 	e.leaveOut(w.unsayable)
-	taken := make(map[string]bool)
-	for _, res := range e.chosen {
-		if e.described(res) == nil { // meshRef has the name as it is
-			taken[kinds[meshKind].object+"/"+res.mesh] = true
-		}
-	}
-	for _, res := range e.chosen {
-		in := res.id().mesh
-		if w.spaces[in] == "" {
-			w.spaces[in] = free(taken, "namespace/"+dnsLabel(res.mesh), "-")[len("namespace/"):]
-		}
-		prefix := kinds[res.kind].object + "/"
-		if res.kind != meshKind {
-			prefix += in.String() + "/"
-		}
-		w.names[res] = free(taken, prefix+dnsLabel(res.name), "-")[len(prefix):]
-	}
+	w.name()
 	var all []*value
 	for i, res := range e.chosen {
 		if i == 0 || e.chosen[i-1].id().mesh != res.id().mesh {
@@ -52,6 +37,32 @@ func (e *exporter) manifests() []*value {
 		}
 	}
 	return all
+}
+
+// name names the objects and the namespaces, and finds the routes of routers.
+func (w *manifestWriter) name() {
+	taken := make(map[string]bool)
+	unique := func(prefix, name string) string { return free(taken, prefix+dnsLabel(name), "-")[len(prefix):] }
+	for _, res := range w.chosen {
+		if w.described(res) == nil { // meshRef has the name as it is
+			taken["mesh/"+res.mesh] = true
+		}
+	}
+	for _, res := range w.chosen {
+		in := res.id().mesh
+		if w.spaces[in] == "" {
+			w.spaces[in] = unique("namespace/", res.mesh)
+		}
+		switch res.kind {
+		case meshKind:
+			w.names[res] = unique("mesh/", res.name)
+		case routeKind:
+			router := w.parent(res)
+			w.within[router] = append(w.within[router], res)
+		default:
+			w.names[res] = unique(kinds[res.kind].object+"/"+in.String()+"/", res.name)
+		}
+	}
 }
 
 // unsayable says why manifests cannot say a resource; "" when they can.
@@ -144,10 +155,7 @@ func selecting(label, value string) *value {
 // routes nests the routes of a router in it.
 func (w *manifestWriter) routes(router *resource, spec *value) {
 	routes := &value{kind: list}
-	for _, route := range w.chosen {
-		if route.kind != routeKind || route.id().mesh != router.id().mesh || route.parent != router.name {
-			continue
-		}
+	for _, route := range w.within[router] {
 		body := record(member{name: "name", value: say(route.name)})
 		body.members = append(body.members, w.spec(route).members...)
 		routes.items = append(routes.items, body)

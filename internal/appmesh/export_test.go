@@ -24,6 +24,14 @@ func TestExportReadsTheSame(t *testing.T) {
 	}
 }
 
+// TestExportReadsWalkthroughsTheSame: every real document with what was deployed
+// beside it, filled in as its script did.
+func TestExportReadsWalkthroughsTheSame(t *testing.T) {
+	for _, file := range walkthroughs(t) {
+		t.Run(file, func(t *testing.T) { sameMesh(t, asDeployed(t, file).read(-1)) })
+	}
+}
+
 // documentSets are the directories of test/corpus and the archives of testdata.
 func documentSets(t *testing.T) map[string][]Source {
 	sets := make(map[string][]Source)

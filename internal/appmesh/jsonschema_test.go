@@ -198,7 +198,7 @@ func TestSchemaTakesWhatIsExported(t *testing.T) {
 			if !ofKind[k].accepts(r) {
 				t.Errorf("seed %d: the schema of a %s refuses it", seed, kinds[k].label)
 			}
-			if spoil(r.get("spec"), dice) && !ofKind[k].accepts(r) {
+			if disturb(r.get("spec"), dice) && !ofKind[k].accepts(r) {
 				refused++
 				res := &resource{kind: k, mesh: e.chosen[i].mesh, name: e.chosen[i].name, spec: r.get("spec")}
 				c := checker{&Documents{}, res}
@@ -213,8 +213,8 @@ func TestSchemaTakesWhatIsExported(t *testing.T) {
 	}
 }
 
-// spoil breaks something somewhere below v, or not.
-func spoil(v *value, dice *rand.Rand) bool {
+// disturb breaks something somewhere below v, or not.
+func disturb(v *value, dice *rand.Rand) bool {
 	switch {
 	case v.kind == object && len(v.members) > 0:
 		i := dice.IntN(len(v.members))
@@ -226,7 +226,7 @@ func spoil(v *value, dice *rand.Rand) bool {
 			v.members = append(v.members, member{name: "other", value: say("x")})
 			return true
 		}
-		return spoil(v.members[i].value, dice)
+		return disturb(v.members[i].value, dice)
 	case v.kind == list && len(v.items) > 0:
 		i := dice.IntN(len(v.items))
 		switch dice.IntN(6) {
@@ -239,7 +239,7 @@ func spoil(v *value, dice *rand.Rand) bool {
 			}
 			return true
 		}
-		return spoil(v.items[i], dice)
+		return disturb(v.items[i], dice)
 	case v.kind == number:
 		v.text = []string{"-1", "0", "70000", "99999999999"}[dice.IntN(4)]
 		return true
