@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,16 +106,40 @@ func corpus(t *testing.T, dir string) []*yaml.Node {
 func compiled(documents []*yaml.Node) map[mesh.Resource]*mesh.Snapshot {
 	var b bytes.Buffer
 	for _, n := range documents {
-		text, _ := yaml.Marshal(n)
-		b.WriteString("---\n")
-		b.Write(text)
+		writeJSON(&b, n) // which is read in a fifth of the time
 	}
-	d := appmesh.Parse([]appmesh.Source{{Name: "f.yaml", Data: b.Bytes()}})
+	d := appmesh.Parse([]appmesh.Source{{Name: "f.json", Data: b.Bytes()}})
 	all := make(map[mesh.Resource]*mesh.Snapshot)
 	for _, res := range d.Proxies() {
 		all[res], _ = d.Compile(res, appmesh.Options{})
 	}
 	return all
+}
+
+func writeJSON(b *bytes.Buffer, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		writeJSON(b, n.Content[0])
+	case yaml.AliasNode:
+		writeJSON(b, n.Alias)
+	case yaml.MappingNode:
+		b.WriteByte('{')
+		for i, inner := range n.Content {
+			b.WriteString(map[bool]string{true: ":", false: ","}[i%2 == 1][:min(i, 1)])
+			writeJSON(b, inner)
+		}
+		b.WriteByte('}')
+	case yaml.SequenceNode:
+		b.WriteByte('[')
+		for i, inner := range n.Content {
+			b.WriteString(","[:min(i, 1)])
+			writeJSON(b, inner)
+		}
+		b.WriteByte(']')
+	default:
+		text, _ := json.Marshal(n.Value) // numbers and booleans may be texts
+		b.Write(text)
+	}
 }
 
 // each calls f for every value, not for names of members.
