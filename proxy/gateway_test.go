@@ -303,3 +303,33 @@ func TestAGatewayAtTheEdgeSaysWhoItsClientIs(t *testing.T) {
 		}
 	}
 }
+
+// A change of ports and the end of the server may meet: both come to their ends,
+// and nothing stays open.
+func TestPortsMayChangeWhileTheServerStops(t *testing.T) {
+	app := testkit.NewApp(t)
+	for i := range 5 {
+		g := sidecar.StartGateway(t, sidecar.Mesh(door(8080, app)))
+		changed := make(chan struct{})
+		go func() {
+			defer close(changed)
+			for n := range 4 {
+				if err := g.State.Apply(t.Context(), sidecar.Mesh(door(uint16(8080+(n+1)%2), app))); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for range i * 3 {
+			if c, err := net.Dial("tcp", g.Addr(8080).String()); err == nil {
+				c.Close()
+			}
+		}
+		g.Server.Stop(t.Context())
+		testkit.Wait(t, "the changes", changed)
+		for _, port := range []uint16{8080, 8081} {
+			if _, err := net.Dial("tcp", g.Addr(port).String()); err == nil {
+				t.Errorf("port %d is open", port)
+			}
+		}
+	}
+}

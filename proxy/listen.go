@@ -30,8 +30,9 @@ type Bind struct {
 type ports struct {
 	mu      sync.Mutex
 	open    []*listener
-	serving bool    // they are accepted from
-	closed  [2]bool // by mesh.Direction: no new ones
+	going   []*listener // closed by the change under way
+	serving bool        // they are accepted from
+	closed  [2]bool     // by mesh.Direction: no new ones
 }
 
 // listener is one bound socket.
@@ -146,6 +147,9 @@ func (p *Ports) Swap(r *Routing) {
 	p.open()
 	closeAfterRest(p.stale)
 	s.dismiss(p.stale)
+	s.ports.mu.Lock()
+	s.ports.going = nil
+	s.ports.mu.Unlock()
 }
 
 // open has the new listeners accepted from.
@@ -153,7 +157,7 @@ func (p *Ports) open() {
 	s := p.server
 	s.ports.mu.Lock()
 	defer s.ports.mu.Unlock()
-	s.ports.open = p.keep
+	s.ports.open, s.ports.going = p.keep, p.stale
 	for _, l := range p.fresh {
 		if s.ports.closed[l.bind.Direction] {
 			l.tcp.Close() // meanwhile
@@ -230,7 +234,7 @@ func (s *Server) CloseListeners(match func(mesh.Direction) bool) {
 		s.ports.closed[d] = s.ports.closed[d] || match(mesh.Direction(d))
 	}
 	var closing []*listener
-	for _, l := range s.ports.open {
+	for _, l := range slices.Concat(s.ports.open, s.ports.going) {
 		if match(l.bind.Direction) {
 			closing = append(closing, l)
 		}

@@ -38,6 +38,7 @@ func (e *exchange) log(status int) {
 		Cluster:          e.Cluster,
 		Upstream:         e.Upstream,
 		Downstream:       e.Downstream,
+		Direct:           e.on.sock.Remote(),
 		Local:            e.Local,
 		Attempts:         e.Attempts,
 		Request:          &req.Header,

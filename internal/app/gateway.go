@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -26,6 +28,19 @@ func (s *sidecar) gatewayBinds(snap *mesh.Snapshot) (binds []proxy.Bind) {
 		}
 	}
 	return binds
+}
+
+// countPorts counts the ports that a change of documents has brought, or could
+// not bring.
+func (s *sidecar) countPorts(before []netip.AddrPort, err error) {
+	if failed := new(net.OpError); errors.As(err, &failed) && failed.Op == "listen" {
+		s.updates.ListenerFailed()
+	}
+	for _, addr := range s.server.Addrs(mesh.Ingress) {
+		if !slices.Contains(before, addr) {
+			s.updates.ListenerBound()
+		}
+	}
 }
 
 // explainBind says what to do about a port of ours that could not be bound.

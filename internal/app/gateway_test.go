@@ -77,6 +77,10 @@ func TestAGatewayLivesOnItsOwnPorts(t *testing.T) {
 		}
 		return err != nil
 	}
+	if stats := l.ask("GET", "/stats?filter=listener_create"); !strings.Contains(stats, "listener_create_failure: 1") ||
+		!strings.Contains(stats, "listener_create_success: ") || strings.Contains(stats, "listener_create_success: 1\n") {
+		t.Errorf("stats: %s", stats)
+	}
 	testkit.Eventually(t, "the old port closed", func() bool { return closed(one) })
 	l.ask("POST", "/drain_listeners?inboundonly")
 	testkit.Eventually(t, "the port closed", func() bool { return closed(two) && l.ask("GET", "/listeners") == "" })

@@ -40,7 +40,10 @@ func (s *sidecar) reload(ctx context.Context) {
 		log.Debug("documents changed, but nothing within reach did")
 		return
 	}
-	if err := s.live.Apply(ctx, snap); err != nil {
+	before := s.server.Addrs(mesh.Ingress)
+	err = s.live.Apply(ctx, snap)
+	s.countPorts(before, err)
+	if err != nil {
 		s.updates.Rejected()
 		log.Error("changed documents rejected: what is in force stays", "error", s.explainBind(err))
 		return

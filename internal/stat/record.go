@@ -40,8 +40,11 @@ type Record struct {
 	Route, Cluster string
 	// Upstream is the endpoint last tried; invalid when there was none.
 	Upstream netip.AddrPort
-	// Downstream is the peer, Local the address it wanted to reach.
+	// Downstream is the client, Local the address it wanted to reach.
 	Downstream, Local netip.AddrPort
+	// Direct is who the connection came from, where that is not the client but a
+	// proxy before us; invalid: Downstream.
+	Direct netip.AddrPort
 	// UpstreamLocal is our own address on the upstream connection; invalid
 	// when there was none or it is not known.
 	UpstreamLocal netip.AddrPort

@@ -89,6 +89,7 @@ func TestOperators(t *testing.T) {
 		"%DOWNSTREAM_REMOTE_ADDRESS%":                                         "10.1.2.3:5000",
 		"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%":                            "10.1.2.3",
 		"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(16)%":                        "10.1.0.0/16",
+		"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_PORT%":  "10.1.2.3:5000 5000",
 		"%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%":                  "[fd00::1]:8080 8080",
 		"%SNIFFED_PROTOCOL%":                                                  "tls",
 		"%REQUESTED_SERVER_NAME% %HOSTNAME%":                                  "s3.amazonaws.com " + host,
@@ -276,5 +277,17 @@ func BenchmarkDefaultLine(b *testing.B) {
 	b.ReportAllocs()
 	for range b.N {
 		f.append(&l, r)
+	}
+}
+
+func TestTheDirectPeerIsNotTheClientBehindAProxy(t *testing.T) {
+	r := exchange()
+	r.Direct = netip.MustParseAddrPort("10.9.9.9:99")
+	r.Downstream = netip.MustParseAddrPort("203.0.113.9:0")
+	want := "203.0.113.9:0 203.0.113.9 10.9.9.9:99 10.9.9.9"
+	got := format(t, "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% "+
+		"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%", r)
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

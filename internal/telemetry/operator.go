@@ -48,6 +48,7 @@ const (
 	opUpstream
 	opUpstreamLocal
 	opDownstream
+	opDirect
 	opLocal
 )
 
@@ -86,9 +87,9 @@ var answered = []operatorSpec{
 	{name: "DOWNSTREAM_DIRECT_LOCAL_ADDRESS", code: opLocal},
 	{name: "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", code: opLocal, args: mayHaveArgs, form: formNoPort},
 	{name: "DOWNSTREAM_DIRECT_LOCAL_PORT", code: opLocal, number: true, form: formPortAlone},
-	{name: "DOWNSTREAM_DIRECT_REMOTE_ADDRESS", code: opDownstream},
-	{name: "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", code: opDownstream, args: mayHaveArgs, form: formNoPort},
-	{name: "DOWNSTREAM_DIRECT_REMOTE_PORT", code: opDownstream, number: true, form: formPortAlone},
+	{name: "DOWNSTREAM_DIRECT_REMOTE_ADDRESS", code: opDirect},
+	{name: "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", code: opDirect, args: mayHaveArgs, form: formNoPort},
+	{name: "DOWNSTREAM_DIRECT_REMOTE_PORT", code: opDirect, number: true, form: formPortAlone},
 	{name: "DOWNSTREAM_LOCAL_ADDRESS", code: opLocal},
 	{name: "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", code: opLocal, args: mayHaveArgs, form: formNoPort},
 	{name: "DOWNSTREAM_LOCAL_PORT", code: opLocal, number: true, form: formPortAlone},
@@ -209,7 +210,7 @@ func (op *operator) setArgs(c *command) (problem string) {
 		return op.setPath(c.args)
 	case opQuery:
 		op.name = c.args
-	case opUpstream, opUpstreamLocal, opDownstream, opLocal:
+	case opUpstream, opUpstreamLocal, opDownstream, opDirect, opLocal:
 		op.name = spec.form
 		if c.args == "" {
 			return ""

@@ -74,6 +74,11 @@ func (op *operator) appendValue(dst []byte, r *stat.Record) (out []byte, ok bool
 		return op.appendAddress(dst, r.UpstreamLocal)
 	case opDownstream:
 		return op.appendAddress(dst, r.Downstream)
+	case opDirect:
+		if r.Direct.IsValid() {
+			return op.appendAddress(dst, r.Direct)
+		}
+		return op.appendAddress(dst, r.Downstream)
 	case opLocal:
 		return op.appendAddress(dst, r.Local)
 	}
