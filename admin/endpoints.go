@@ -48,6 +48,7 @@ func endpoints() []endpoint {
 			{name: "header", help: "A header as name:value; repeat for more"},
 			{name: "inbound", help: "Somebody calls this node; by default its app calls out"},
 			{name: "port", help: "The port that the connection arrives for, where it is not the URL's"},
+			{name: "way", help: "How the connection comes: redirected, or made to the sidecar's own port, with the URL in the request line for proxy", choices: []string{"", "direct", "proxy"}},
 		}},
 		{path: "/healthcheck/fail", help: "cause the server to fail health checks", mutates: true, serve: (*Server).failHealth},
 		{path: "/healthcheck/ok", help: "cause the server to pass health checks", mutates: true, serve: (*Server).passHealth},

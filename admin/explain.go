@@ -14,6 +14,8 @@ type Ask struct {
 	Headers []string
 	// Inbound: somebody calls the node. Otherwise its app calls out.
 	Inbound bool
+	// Way is "direct" or "proxy" for a connection that nothing redirects; "".
+	Way string
 	// Port is that which the connection arrives for; 0: URL's.
 	Port uint16
 }
@@ -25,7 +27,7 @@ func (s *Server) explain(w http.ResponseWriter, q url.Values) {
 		refuse(w, http.StatusNotFound, "nothing here can explain a request\n")
 		return
 	}
-	ask := Ask{Method: q.Get("method"), URL: q.Get("url"), Headers: q["header"]}
+	ask := Ask{Method: q.Get("method"), URL: q.Get("url"), Headers: q["header"], Way: q.Get("way")}
 	if inbound := q.Get("inbound"); q.Has("inbound") {
 		ask.Inbound = inbound != "false" && inbound != "0"
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -64,14 +63,10 @@ func (h *http1) upgradeEnded(e *exchange, end relay.End) {
 // HTTP backends it serves what comes through the tunnel as if they had been
 // dialed.
 func (h *http1) connect(e *exchange, ch *chain) (keep bool) {
+	f := ch.noTunnel(h.listener.bind.Direction)
 	switch {
-	case h.listener.bind.Direction == mesh.Ingress:
-		// Envoy: CONNECT is no upgrade that this listener allows.
-		h.replyAndClose(e, &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true})
-		return false
-	case ch.spec.Refuse != "":
-		h.replyAndClose(e, &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "listener_refused",
-			Body: "port " + strconv.Itoa(int(ch.spec.Port)) + " is not served: " + ch.spec.Refuse, Close: true})
+	case f != nil:
+		h.replyAndClose(e, f)
 		return false
 	case ch.spec.Protocol == mesh.TCP:
 		cluster := ch.targets.Pick(rand.Uint64())
@@ -91,6 +86,19 @@ func (h *http1) connect(e *exchange, ch *chain) (keep bool) {
 	inner.early = h.codec.Early()
 	h.serveHTTP(inner)
 	return false
+}
+
+// noTunnel is the answer to a CONNECT that the chain does not take; nil: it does.
+func (ch *chain) noTunnel(d mesh.Direction) *l7.Failure {
+	switch {
+	case d == mesh.Ingress:
+		// Envoy: CONNECT is no upgrade that this listener allows.
+		return &l7.Failure{Status: 403, Details: "upgrade_failed", Close: true}
+	case ch.spec.Refuse != "":
+		return &l7.Failure{Status: 503, Flag: l7.FlagConnectionFailure, Details: "listener_refused",
+			Body: "port " + strconv.Itoa(int(ch.spec.Port)) + " is not served: " + ch.spec.Refuse, Close: true}
+	}
+	return nil
 }
 
 // tunnel answers CONNECT and relays, if the stream could be opened. The
@@ -122,24 +130,20 @@ func (h *http1) established(e *exchange) bool {
 // absolute-form request as HTTP_PROXY makes them, on a connection that was not
 // redirected. The egress filter holds here too.
 func (h *http1) forwardProxy(e *exchange) (keep bool) {
-	host, port := splitHostPort(e.Request.Authority)
-	if port == 0 {
-		port = 80
-	}
-	if ch := h.ofBackend(port); ch != nil && !toAWS(e, host) {
-		if e.Request.IsConnect() {
-			return h.connect(e, ch)
-		}
+	w, f := h.server.Routing().wayOfProxy(h.listener.bind.Direction, &e.Request)
+	switch {
+	case f == errNoRoute:
 		h.stats.Counter(noRoute).Inc()
-		e.reply(errNoRoute)
+		e.reply(f)
 		return h.respond(e)
-	}
-	cluster := h.egressCluster(e, host)
-	if cluster == nil {
-		h.replyAndClose(e, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
-			Body: "egress filter DROP_ALL: " + string(e.Request.Authority) + " is no backend of this node", Close: true})
+	case f != nil:
+		h.replyAndClose(e, f)
 		return false
+	case w.chain != nil:
+		return h.connect(e, w.chain)
 	}
+	cluster := w.cluster
+	host, port := proxyTarget(e.Request.Authority)
 	addr, err := resolve(host, port)
 	if err != nil {
 		h.replyAndClose(e, &l7.Failure{Status: 503, Flag: l7.FlagNoHealthyUpstream, Details: "no_healthy_upstream",
@@ -158,35 +162,6 @@ func (h *http1) forwardProxy(e *exchange) (keep bool) {
 		e.reply(f)
 	}
 	return h.respond(e)
-}
-
-// ofBackend is the chain of the backends on a port, which take it over: other
-// hosts on it get 404, under ALLOW_ALL too (App Mesh 2.3).
-func (h *http1) ofBackend(port uint16) *chain {
-	if h.listener.bind.Direction == mesh.Ingress {
-		return nil
-	}
-	return h.server.Routing().outbound[port]
-}
-
-// egressCluster is the cluster for a host that is no backend, or nil when the
-// egress filter forbids it.
-func (h *http1) egressCluster(e *exchange, host string) *upstream.Cluster {
-	r := h.server.Routing()
-	switch {
-	case h.listener.bind.Direction == mesh.Ingress:
-		return nil
-	case r.allowAll != nil:
-		return r.allowAll
-	case toAWS(e, host):
-		return r.aws
-	}
-	return nil
-}
-
-// toAWS tells a CONNECT to one of AWS's own services, which always passes.
-func toAWS(e *exchange, host string) bool {
-	return e.Request.IsConnect() && l4.IsAWS(strings.ToLower(host))
 }
 
 // passRoute is the route of requests that no document routes: App Mesh's

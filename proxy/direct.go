@@ -24,12 +24,15 @@ func byPort(h *httpConn, last *found, _ *l7.Exchange) *chain {
 	if ch == nil {
 		ch = h.listener.leaving.Load() // nil but on a gateway's port that goes
 	}
-	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
+	if !ch.routes() {
 		return nil
 	}
 	last.routing, last.chain = r, ch
 	return ch
 }
+
+// routes tells that requests can be routed by the chain, which may be nil.
+func (ch *chain) routes() bool { return ch != nil && ch.handle != nil && ch.spec.Refuse == "" }
 
 // byAuthority finds the chain of a request on a connection made straight to
 // the egress port: by "name:port", or by a bare name if it has one port only.
@@ -39,7 +42,7 @@ func byAuthority(h *httpConn, last *found, ex *l7.Exchange) *chain {
 		return last.chain
 	}
 	ch := r.find(ex.Request.Authority)
-	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
+	if !ch.routes() {
 		return nil
 	}
 	last.routing, last.chain = r, ch
@@ -50,12 +53,16 @@ func byAuthority(h *httpConn, last *found, ex *l7.Exchange) *chain {
 // byHostPort finds the chain of a request on a connection made straight to the
 // ingress port of a node with several listeners: by the port in its Host.
 func byHostPort(h *httpConn, _ *found, ex *l7.Exchange) *chain {
-	_, port := splitHostPort(ex.Request.Authority)
-	ch := h.server.Routing().inbound[port]
-	if ch == nil || ch.handle == nil || ch.spec.Refuse != "" {
-		return nil
+	return h.server.Routing().findPort(ex.Request.Authority)
+}
+
+// findPort gives the chain of the listener whose port an authority names.
+func (r *Routing) findPort(authority []byte) *chain {
+	_, port := splitHostPort(authority)
+	if ch := r.inbound[port]; ch.routes() {
+		return ch
 	}
-	return ch
+	return nil
 }
 
 // splitHostPort takes an authority apart; port is 0 when there is none.

@@ -6,6 +6,7 @@
 //	conn.go      one accepted connection: where was it going, who takes it? On the
 //	             ingress port, the chain of that port; on a gateway's, its own
 //	egress.go    ... on the egress port: a backend, outside, AWS, or nobody
+//	way.go       ... both as decided before anything is read or dialed
 //	http.go      an HTTP connection: which codec?
 //	http1.go     ... HTTP/1: read a request, answer it, and again
 //	http2.go     ... HTTP/2: streams, each on a goroutine of its own
@@ -20,6 +21,7 @@
 //	stream.go    TCP: one connection relayed   l4/   which cluster, then relay/
 //	sniff/       which protocol is this?       verdict.go   ... and how many were
 //	sweep.go     clients that left cancel what they asked for
+//	explain.go   what would happen to a request, and why, by the same code
 //	record.go    what the access log is told   stats.go   what is counted
 //
 // A connection belongs to one goroutine at a time. One of a crew, whose stack has

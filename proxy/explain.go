@@ -36,13 +36,23 @@ func (r *Routing) explain(q explain.Request, live bool) (explain.Explanation, er
 	}
 	x := explainer{routing: r}
 	x.Resource, x.Version, x.Request, x.Live = r.Snapshot.Resource.String(), r.Snapshot.Version, q, live
-	w := x.arrive()
-	if w.chain != nil {
-		x.listener(w.chain)
+	if q.Way != explain.Redirected && r.Snapshot.Resource.Kind == mesh.VirtualNode {
+		x.direct()
 	} else {
+		x.connection(x.arrive())
+	}
+	if x.Listener == nil {
 		x.Listeners = x.ports()
 	}
-	switch {
+	return x.Explanation, nil
+}
+
+// connection tells of one whose way is known.
+func (x *explainer) connection(w way) {
+	if w.chain != nil {
+		x.listener(w.chain)
+	}
+	switch q := &x.Request; {
 	case w.end == endsPassed:
 		x.passed("egress filter ALLOW_ALL, and no backend has the port", w.cluster.Spec())
 	case w.end == endsAWS:
@@ -56,7 +66,6 @@ func (r *Routing) explain(q explain.Request, live bool) (explain.Explanation, er
 	default:
 		x.closed(w.why)
 	}
-	return x.Explanation, nil
 }
 
 // explainer makes one explanation.
@@ -145,6 +154,17 @@ func (x *explainer) http(ch *chain) {
 		return
 	}
 	var ex l7.Exchange
+	switch {
+	case !x.parse(&ex):
+	case ex.Request.IsConnect():
+		x.connect(&ex, ch)
+	default:
+		x.exchange(&ex, ch)
+	}
+}
+
+// parse reads the request as the codec reads it, and tells whether it is one.
+func (x *explainer) parse(ex *l7.Exchange) bool {
 	ex.Reset()
 	ex.Downstream = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // nobody asks from where
 	err := h1.Parse(x.head(), &ex.Request)
@@ -153,22 +173,21 @@ func (x *explainer) http(ch *chain) {
 	case errors.As(err, &bad) && bad.Status == 0:
 		x.Verdict = explain.Verdict{Kind: explain.Closed, Flag: l7.FlagDownstreamProtocolError.String(), Details: bad.Details, Reason: bad.Reason}
 	case errors.As(err, &bad):
-		filter.Reply(&ex, rejection(bad))
-		x.answered(&ex, bad.Text, bad.Reason)
+		x.refused(ex, rejection(bad), bad.Reason)
 	case err != nil:
 		x.Verdict = explain.Verdict{Kind: explain.Closed, Reason: err.Error()}
-	case ex.Request.IsConnect():
-		x.connect(&ex, ch)
-	default:
-		x.exchange(&ex, ch)
 	}
+	return err == nil
 }
 
 // head is the request as it is sent.
 func (x *explainer) head() []byte {
 	q, target := &x.Request, x.Request.Target
-	if q.Method == "CONNECT" {
-		target = q.Authority
+	switch {
+	case q.Method == "CONNECT":
+		target = q.HostPort()
+	case q.Way == explain.Proxy:
+		target = q.Scheme + "://" + q.Authority + q.Target
 	}
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\n", q.Method, target)
 	if q.Authority != "" {
@@ -180,14 +199,16 @@ func (x *explainer) head() []byte {
 	return append(b, "\r\n"...)
 }
 
-// connect tells of CONNECT, which a chain of the egress port answers itself.
+// connect tells of CONNECT to a chain, which the sidecar answers itself.
 func (x *explainer) connect(ex *l7.Exchange, ch *chain) {
-	if ch.spec.Direction == mesh.Ingress {
-		filter.Reply(ex, errNoTunnel)
-		x.answered(ex, "", "nobody may tunnel through this port")
-		return
+	switch f := ch.noTunnel(ch.spec.Direction); {
+	case f != nil:
+		x.refused(ex, f, "nobody may tunnel through this port")
+	case ch.spec.Protocol == mesh.TCP:
+		x.tcp(ch)
+	default:
+		x.Verdict = explain.Verdict{Kind: explain.Forwarded, Reason: "answered 200; what comes through the tunnel is served as if it had been sent to port " + strconv.Itoa(int(ch.spec.Port))}
 	}
-	x.Verdict = explain.Verdict{Kind: explain.Forwarded, Reason: "answered 200; what comes through the tunnel is served as if it had been sent to port " + strconv.Itoa(int(ch.spec.Port))}
 }
 
 // exchange passes the stages to a router that decides and sends nothing.
@@ -237,6 +258,12 @@ func (x *explainer) answered(ex *l7.Exchange, body, reason string) {
 	if f := ex.Response.Header.Find(l7.NameGRPCStatus); f != nil {
 		x.Verdict.GRPCStatus = string(f.Value)
 	}
+}
+
+// refused tells of an answer that is given before the stages.
+func (x *explainer) refused(ex *l7.Exchange, f *l7.Failure, reason string) {
+	filter.Reply(ex, f)
+	x.answered(ex, f.Body, reason)
 }
 
 // changes are what the stages did to the fields.

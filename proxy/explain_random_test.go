@@ -165,6 +165,8 @@ func (r *random) request(kind mesh.ResourceKind) explain.Request {
 		q.Port = 8080 + uint16(r.IntN(2))
 	case r.chance(2):
 		q.Port = 8083 // nobody's
+	case r.chance(20):
+		q.Way = explain.Way(r.of("direct", "direct", "proxy"))
 	}
 	if r.chance(30) {
 		q.Authority += r.of(":8080", fmt.Sprintf(":%d", q.Port), fmt.Sprintf(":%d", q.Port), ":99", ":")

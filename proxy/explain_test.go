@@ -161,13 +161,20 @@ func (s *stand) client(t *testing.T, port uint16) *standClient {
 	return c
 }
 
+// directPort stands for a connection that nothing redirected.
+const directPort = 1
+
 // serve serves a connection from where its destination is known.
 func (s *stand) serve(c *conn, dst netip.AddrPort) {
-	if s.kind == mesh.VirtualGateway {
+	switch {
+	case s.kind == mesh.VirtualGateway:
 		c.serveChain(s.Routing().inbound[dst.Port()], dst)
-		return
+	case dst.Port() == directPort:
+		c.lent = false
+		c.serveDirectEgress()
+	default:
+		c.serveRedirectedEgress(dst)
 	}
-	c.serveRedirectedEgress(dst)
 }
 
 func (s *stand) hangUp(port uint16) {
@@ -182,6 +189,9 @@ func (s *stand) send(t *testing.T, q explain.Request) (status int, grpc string, 
 	t.Helper()
 	x := explainer{}
 	x.Request = q
+	if q.Way != explain.Redirected {
+		q.Port = directPort
+	}
 	c := s.client(t, q.Port)
 	c.Write(x.head()) // who is closed meanwhile reads that
 	resp, err := http.ReadResponse(c.Reader, &http.Request{Method: q.Method})

@@ -62,14 +62,13 @@ func explained(t *testing.T, change func(*mesh.Snapshot)) (*Routing, *stat.Set) 
 
 func ask(t *testing.T, r *Routing, line string, headers ...string) explain.Explanation {
 	t.Helper()
+	line, way, _ := strings.Cut(line, ", ")
 	q, err := explain.Parse(line, headers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasSuffix(line, " inbound") {
-		q, _ = explain.Parse(strings.TrimSuffix(line, " inbound"), headers)
-		q.Inbound = true
-	}
+	q.Way = explain.Way(strings.TrimSuffix(way, "inbound"))
+	q.Inbound = strings.HasSuffix(way, "inbound")
 	e, err := r.Explain(q)
 	if err != nil {
 		t.Fatal(err)
@@ -103,11 +102,26 @@ func TestEveryEndIsExplained(t *testing.T) {
 		{"tcp://database:5434", "closed NR: TLS is not done yet", ""},
 		{"https://database/", "forwarded: its bytes are relayed, unread", ""},
 		{"https://sqs.amazonaws.com/", "passed through: TLS asks for sqs.amazonaws.com; its bytes are relayed, unread", ""},
-		{"http://anybody/x inbound", "forwarded: to here", ""},
-		{"http://anybody:3000/x inbound", "forwarded: to here", ""},
-		{"http://anybody:3001/x inbound", "closed NR: no listener of this node has the port", ""},
-		{"CONNECT http://anybody:3000/ inbound", "answered 403 upgrade_failed: nobody may tunnel through this port", ""},
-		{"https://s3.amazonaws.com:3000/ inbound", "closed NR: TLS where HTTP is served", ""},
+		{"http://anybody/x, inbound", "forwarded: to here", ""},
+		{"http://anybody:3000/x, inbound", "forwarded: to here", ""},
+		{"http://anybody:3001/x, inbound", "closed NR: no listener of this node has the port", ""},
+		{"CONNECT http://anybody:3000/, inbound", "answered 403 upgrade_failed: nobody may tunnel through this port", ""},
+		{"https://s3.amazonaws.com:3000/, inbound", "closed NR: TLS where HTTP is served", ""},
+		{"http://here:8080/, direct", `forwarded: to here by route "here-route"`, ""},
+		{"http://here:8080/, proxy", `forwarded: to here by route "here-route"`, ""},
+		{"http://nobody/, direct", "answered 404 NR route_not_found: no backend has this name and port; a name alone stands for a backend with one port", ""},
+		{"http://nobody/, proxy", "answered 403 NR egress_filter: the egress filter lets no other host pass", "passed through: the host is no backend's; the request is sent to its address"},
+		{"http://nobody:8080/, proxy", "answered 404 NR route_not_found: the port is that of backends, and none of them has the name", ""},
+		{"CONNECT http://database:5432, direct", "forwarded: its bytes are relayed, unread", ""},
+		{"CONNECT http://database:5434, direct", "answered 503 UF listener_refused: nobody may tunnel through this port", ""},
+		{"CONNECT http://s3.amazonaws.com:443, proxy", "passed through: the host is no backend's, and the egress filter lets it pass; its bytes are relayed, unread", ""},
+		{"CONNECT http://s3.amazonaws.org:444, proxy", "answered 403 NR egress_filter: the egress filter lets no other host pass", "passed through: the host is no backend's, and the egress filter lets it pass; its bytes are relayed, unread"},
+		{"CONNECT http://here:8080, proxy", "forwarded: answered 200; what comes through the tunnel is served as if it had been sent to port 8080", ""},
+		{"CONNECT http://nobody, proxy", "answered 403 NR egress_filter: the egress filter lets no other host pass", "passed through: the host is no backend's, and the egress filter lets it pass; its bytes are relayed, unread"},
+		{"https://here:8080/, direct", "closed NR: TLS where HTTP is served", ""},
+		{"tcp://database:5432, direct", "closed NR: bytes do not say where they are to go: ask the port for a tunnel (CONNECT)", ""},
+		{"G@T http://here:8080/, direct", "answered 400 DPE http1.codec_error: method is not a token", ""},
+		{"http://anybody/, directinbound", "forwarded: to here", ""},
 	} {
 		if got := told(ask(t, drop, tt.line).Verdict); got != tt.drop {
 			t.Errorf("under DROP_ALL %s is %q, want %q", tt.line, got, tt.drop)

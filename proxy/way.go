@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"strings"
+
 	"github.com/outrider-mesh/outrider/internal/mesh"
 	"github.com/outrider-mesh/outrider/proxy/l4"
+	"github.com/outrider-mesh/outrider/proxy/l7"
 	"github.com/outrider-mesh/outrider/proxy/upstream"
 )
 
@@ -83,3 +86,35 @@ func (r *Routing) wayOfTLS(d mesh.Direction, serverName string) way {
 }
 
 const tlsOnHTTP = "TLS where HTTP is served"
+
+// wayOfProxy decides what becomes of a request that names a host, on a
+// connection that nothing redirected, where no chain has the host: CONNECT, or an
+// absolute form as HTTP_PROXY makes them. A chain is to take it as a tunnel. The
+// port of backends is theirs: other hosts on it get 404, under ALLOW_ALL too (App
+// Mesh 2.3). Elsewhere the egress filter holds. The failure is the answer.
+func (r *Routing) wayOfProxy(d mesh.Direction, req *l7.Request) (way, *l7.Failure) {
+	host, port := proxyTarget(req.Authority)
+	aws := req.IsConnect() && l4.IsAWS(strings.ToLower(host)) // which always passes
+	ch := r.outbound[port]
+	switch {
+	case d == mesh.Ingress:
+	case ch != nil && !aws && req.IsConnect():
+		return way{end: endsHTTP, chain: ch}, nil
+	case ch != nil && !aws:
+		return way{}, errNoRoute
+	case r.allowAll != nil:
+		return way{end: endsPassed, cluster: r.allowAll}, nil
+	case aws && r.aws != nil:
+		return way{end: endsPassed, cluster: r.aws}, nil
+	}
+	return way{}, &l7.Failure{Status: 403, Flag: l7.FlagNoRoute, Details: "egress_filter",
+		Body: "egress filter DROP_ALL: " + string(req.Authority) + " is no backend of this node", Close: true}
+}
+
+// proxyTarget is the host and port that a request names.
+func proxyTarget(authority []byte) (host string, port uint16) {
+	if host, port = splitHostPort(authority); port == 0 {
+		port = 80
+	}
+	return host, port
+}

@@ -30,6 +30,7 @@ type explaining struct {
 	meshes, headers     []string
 	params, imports     map[string]string
 	inbound             bool
+	direct, proxy       bool
 	port                uint
 }
 
@@ -45,6 +46,8 @@ func explainCommand(ctx context.Context, p *Process, args []string) int {
 	fs.StringVar(&ask.admin, "admin", "", "`address` of a running sidecar's admin page: 127.0.0.1:9901, or unix:///path")
 	fs.Func("H", "a `header` \"name: value\"; repeat for more", list(&ask.headers))
 	fs.BoolVar(&ask.inbound, "inbound", false, "somebody calls the node (by default its app calls out)")
+	fs.BoolVar(&ask.direct, "direct", false, "nothing redirects: the connection is made to the sidecar's own port")
+	fs.BoolVar(&ask.proxy, "proxy", false, "likewise, as HTTP_PROXY makes clients ask")
 	fs.UintVar(&ask.port, "port", 0, "the `port` that the connection arrives for, where it is not the URL's: behind a load balancer")
 	fs.StringVar(&ask.format, "format", "text", "text or json")
 	ask.params = assignments(fs, "param", "a parameter of templates: `NAME=VALUE`; repeat for more")
@@ -106,7 +109,7 @@ func (ask *explaining) write(p *Process, e *explain.Explanation) error {
 // answer asks the documents or the running sidecar.
 func (ask *explaining) answer(ctx context.Context, p *Process, line string) (explain.Explanation, error) {
 	q, err := explain.Parse(line, ask.headers)
-	q.Inbound, q.Listener = ask.inbound, uint16(ask.port)
+	q.Inbound, q.Listener, q.Way = ask.inbound, uint16(ask.port), ask.way()
 	switch {
 	case err != nil:
 		return explain.Explanation{}, err
@@ -118,6 +121,16 @@ func (ask *explaining) answer(ctx context.Context, p *Process, line string) (exp
 		return ask.running(ctx, p, line)
 	}
 	return ask.documents(p, q)
+}
+
+func (ask *explaining) way() explain.Way {
+	switch {
+	case ask.proxy:
+		return explain.Proxy
+	case ask.direct:
+		return explain.Direct
+	}
+	return explain.Redirected
 }
 
 // documents asks what a sidecar would do that ran the documents.

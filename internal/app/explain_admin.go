@@ -22,7 +22,7 @@ func (s *sidecar) explain(ask admin.Ask) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Inbound, q.Listener = ask.Inbound, ask.Port
+	q.Inbound, q.Listener, q.Way = ask.Inbound, ask.Port, explain.Way(ask.Way)
 	e, err := s.server.Routing().ExplainNow(q)
 	return &e, err
 }
@@ -32,6 +32,9 @@ func (ask *explaining) form(line string) url.Values {
 	form := url.Values{"url": {line}, "header": ask.headers}
 	if ask.inbound {
 		form.Set("inbound", "true")
+	}
+	if way := ask.way(); way != explain.Redirected {
+		form.Set("way", string(way))
 	}
 	if ask.port != 0 {
 		form.Set("port", strconv.Itoa(int(ask.port)))

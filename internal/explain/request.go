@@ -3,6 +3,7 @@ package explain
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -25,12 +26,29 @@ type Request struct {
 	// Inbound: a caller dials this node. Otherwise its app calls out. It says
 	// nothing to a virtual gateway, which has no app.
 	Inbound bool `json:"inbound,omitempty"`
+	// Way is how the connection comes.
+	Way Way `json:"way,omitempty"`
 	// Authority is the Host field; empty: none is sent but those of Headers.
 	Authority string `json:"authority,omitempty"`
 	// Target is path and query, as they are sent.
 	Target  string   `json:"target,omitempty"`
 	Headers []Header `json:"headers,omitempty"`
 }
+
+// Way is how a connection comes to the sidecar.
+type Way string
+
+// The ways.
+const (
+	// Redirected: the kernel has led it here, and knows where it was going.
+	Redirected Way = ""
+	// Direct: it was made to the sidecar's own port, and the Host field says where
+	// the request is to go.
+	Direct Way = "direct"
+	// Proxy: likewise, with the URL in the request line, as HTTP_PROXY makes
+	// clients write it.
+	Proxy Way = "proxy"
+)
 
 // Header is one field of a request.
 type Header struct {
@@ -150,6 +168,15 @@ func (q *Request) schemePort() uint16 {
 	return 80
 }
 
+// HostPort is the URL's host and port, as CONNECT names them.
+func (q *Request) HostPort() string {
+	port := q.Port
+	if port == 0 {
+		port = q.schemePort()
+	}
+	return net.JoinHostPort(q.Host, strconv.Itoa(int(port)))
+}
+
 // DialPort is the port that the app dials, where the URL names none too.
 func (q *Request) DialPort() uint16 {
 	switch {
@@ -185,9 +212,13 @@ func (q *Request) parseHeader(text string) error {
 	return nil
 }
 
-// Check tells that the parts are one request: a line break in one of them would
-// make another header, or another request, of what follows.
+// Check tells that the parts are one request, which comes by a way that there is:
+// a line break in one of them would make another header, or another request, of
+// what follows.
 func (q *Request) Check() error {
+	if q.Way != Redirected && q.Way != Direct && q.Way != Proxy {
+		return fmt.Errorf("way %.20q: must be direct, proxy or empty", string(q.Way))
+	}
 	parts := []string{q.Method, q.Authority, q.Target}
 	for _, h := range q.Headers {
 		parts = append(parts, h.Name, h.Value)

@@ -52,6 +52,14 @@ func (t teller) request(e *Explanation) {
 // way says who dials whom.
 func (e *Explanation) way() string {
 	port := strconv.Itoa(int(e.Port))
+	switch {
+	case e.Request.Way != Redirected && e.Direction == "ingress":
+		return "whose ingress port is dialled directly"
+	case e.Request.Way == Proxy:
+		return "whose app has its egress port for HTTP_PROXY"
+	case e.Request.Way == Direct:
+		return "whose app dials its egress port"
+	}
 	if e.Direction == "ingress" {
 		return "whose port " + port + " is dialled"
 	}

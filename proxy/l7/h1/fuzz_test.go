@@ -36,6 +36,7 @@ func FuzzRequestHead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		came := headOf(raw)
+		checkParse(t, raw, came)
 		if came.err != nil {
 			return
 		}
@@ -77,6 +78,27 @@ func headOf(raw []byte) (p parsed) {
 	r.release()
 	p.frame, p.err = parseRequest(head, &p.req)
 	return p
+}
+
+// checkParse wants of Parse, which has the head as a whole, what a connection
+// gives, piece by piece.
+func checkParse(t *testing.T, raw []byte, came parsed) {
+	var req l7.Request
+	err := Parse(slices.Clone(raw), &req)
+	var breach, other *Error
+	if errors.As(came.err, &breach) {
+		if !errors.As(err, &other) || breach != other {
+			t.Fatalf("%q: Parse gives %v, a connection %v", raw, err, came.err)
+		}
+		return
+	}
+	if (err == nil) != (came.err == nil) {
+		t.Fatalf("%q: Parse gives %v, a connection %v", raw, err, came.err)
+	}
+	if err == nil && (req.Body != l7.Empty || !bytes.Equal(req.Authority, came.req.Authority) || !bytes.Equal(req.Target, came.req.Target) ||
+		len(req.Header.Fields) != len(came.req.Header.Fields) || req.Upgrade != came.req.Upgrade) {
+		t.Fatalf("%q: Parse gives %+v, a connection %+v", raw, req, came.req)
+	}
 }
 
 // checkFrame holds what came against net/http's reading of it, which is laxer
