@@ -1,10 +1,6 @@
 package iptables
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
+import "slices"
 
 // differences holds a table against the plan.
 func (p Plan) differences(cfg Config, now layout) []Difference {
@@ -242,39 +238,3 @@ func (c *comparison) planned(h placed) bool {
 }
 
 func (c *comparison) command(p *placed) string { return "-A " + c.name + " " + p.text }
-
-// inForce reads what the chains do, as far as the jumps lead to them.
-func (l layout) inForce() (f InForce) {
-	var ports spans
-	for _, j := range l.jumps {
-		if !isBuiltin(j.from) {
-			continue
-		}
-		for _, rule := range l.all[j.to] {
-			m := parseMatch(rule)
-			if to := m.redirectTo(); to != 0 && j.to == chainIngress {
-				f.IngressPort, ports = to, ports.with(m.ports)
-			} else if to != 0 {
-				f.EgressPort = to
-			}
-			if m.target == "RETURN" && m.ports == nil && m.destination == (match{}).destination && len(m.other) == 0 {
-				f.ignores(m.owner)
-			}
-		}
-	}
-	f.AppPorts = ports.list()
-	return f
-}
-
-// ignores takes an owner's id down, unless it is a name or a range.
-func (f *InForce) ignores(owner string) {
-	kind, id, _ := strings.Cut(owner, " ")
-	n, err := strconv.ParseUint(id, 10, 32)
-	switch {
-	case err != nil:
-	case kind == "uid" && !slices.Contains(f.IgnoredUIDs, uint32(n)):
-		f.IgnoredUIDs = append(f.IgnoredUIDs, uint32(n))
-	case kind == "gid" && !slices.Contains(f.IgnoredGIDs, uint32(n)):
-		f.IgnoredGIDs = append(f.IgnoredGIDs, uint32(n))
-	}
-}

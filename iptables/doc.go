@@ -13,6 +13,7 @@
 //	apply.go, remove.go    what a caller asks for
 //	verify.go              the same without changing anything: what of the plan is in force
 //	compare.go             plan and layout -> differences, pure
+//	force.go               what the rules in the kernel say, whoever wrote them
 //	effect.go, match.go    the text of a rule -> what it does, so that other spellings of it compare equal
 //	shadow.go              rules of others that take the traffic before ours see it
 //	detect.go              which variant of iptables, nft or legacy, holds this namespace's nat rules

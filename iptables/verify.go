@@ -76,13 +76,6 @@ func (k Kind) Meaning() string {
 	return ""
 }
 
-// InForce is what the rules in the kernel say, whoever wrote them. The zero value: nothing is intercepted.
-type InForce struct {
-	IngressPort, EgressPort  uint16 // 0: that direction is not intercepted
-	AppPorts                 []uint16
-	IgnoredUIDs, IgnoredGIDs []uint32
-}
-
 // Same says that traffic of the family goes as planned, whichever way the rules are written.
 func (c Comparison) Same() bool {
 	for _, d := range c.Differences {

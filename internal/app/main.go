@@ -50,6 +50,7 @@ usage:
   outrider check     [flags]          what would change with the image
   outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
   outrider iptables  print|apply|remove|verify [flags]
+  outrider doctor    [flags]          say which way into the sidecar works here, and what is wrong
   outrider version
 
 exit codes: 0 fine, 1 findings, 2 usage, 3 environment
@@ -80,6 +81,8 @@ func Main(ctx context.Context, p *Process) int {
 		return health(ctx, p, args)
 	case "iptables":
 		return iptablesCommand(ctx, p, args)
+	case "doctor":
+		return doctorCommand(ctx, p, args)
 	case "version", "--version":
 		fmt.Fprintf(p.Stdout, "outrider %s %s %s/%s\n", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return ExitFine

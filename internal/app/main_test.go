@@ -89,6 +89,13 @@ func TestCommandsSayByTheirExitCodeHowItWent(t *testing.T) {
 		{[]string{"iptables", "print", "--app-ports", "x"}, ExitUsage, "x"},
 		{[]string{"iptables", "verify", "--app-ports", "x"}, ExitUsage, "x"},
 		{[]string{"iptables", "verify", "--format", "yaml"}, ExitUsage, "usage"},
+		{[]string{"doctor", "--format", "yaml"}, ExitUsage, "usage"},
+		{[]string{"doctor", "everything"}, ExitUsage, "usage"},
+		{[]string{"doctor", "--app-ports", "x"}, ExitUsage, "x"},
+		{[]string{"doctor", "--node", "x"}, ExitUsage, "x"},
+		{[]string{"doctor", "--mesh", good}, ExitUsage, "--node"},
+		{[]string{"doctor", "--mesh", good, "--node", "nobody"}, ExitUsage, "nobody"},
+		{[]string{"doctor", "--mesh", none, "--node", "mesh/m/virtualNode/svc-v1"}, ExitEnvironment, none},
 	} {
 		code, stdout, stderr := outrider(t, tt.args...)
 		if code != tt.code || !strings.Contains(stdout+stderr, tt.says) {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,15 +45,23 @@ func verifyTables(ctx context.Context, p *Process, cfg iptables.Config, v verifi
 	return ExitFine
 }
 
-// applyCommand is the apply that has the flags of this verify.
+// applyCommand is the apply that has these flags.
 func applyCommand(fs *flag.FlagSet) string {
-	command := "outrider iptables apply"
+	command, taken := "outrider iptables apply", iptablesFlags()
 	fs.Visit(func(f *flag.Flag) {
-		if f.Name != "format" {
+		if slices.Contains(taken, f.Name) {
 			command += " --" + f.Name + " " + shellWord(f.Value.String())
 		}
 	})
 	return command
+}
+
+// iptablesFlags are the names of the flags that say what is intercepted.
+func iptablesFlags() (names []string) {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	new(iptables.Flags).Register(fs)
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	return names
 }
 
 // shellWord is a text as a shell takes it.
