@@ -192,7 +192,8 @@ func inside(t *testing.T, v *value, lines int) {
 // FuzzParse: whatever the documents, nothing panics, findings have words, and
 // a snapshot is whole.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{base, reachBase, `{"virtualNodes":[{"meshName":"m","virtualNodeName":"front","spec":{}}]}`,
+	door := edgeDocuments + "\n---\n" + oneDoor + "\n---\n" + httpDoor("x", "prefix: /x, hostname: {suffix: .a.b}", toS)
+	for _, seed := range []string{base, reachBase, door, `{"virtualNodes":[{"meshName":"m","virtualNodeName":"front","spec":{}}]}`,
 		"meshName: m\nvirtualNodeName: front\nspec: {listeners: [{portMapping: {port: 1, protocol: http}}]}\n", "a: &a [*a]", "{<<: {a: 1}}",
 		"{meshName: m, spec: {egressFilter: {allowAll=true}}}"} {
 		f.Add([]byte(seed))
@@ -205,20 +206,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		for id, ix := range d.meshes {
-			for node := range ix.of[nodeKind] {
-				s, findings := d.Compile(mesh.Resource{Mesh: id.name, Owner: id.owner, Name: node}, Options{})
-				if s == nil && len(findings) == 0 {
-					t.Fatal("no snapshot and no reason")
-				}
-				if s != nil {
-					whole(t, s)
+			for k, what := range map[kind]mesh.ResourceKind{nodeKind: mesh.VirtualNode, gatewayKind: mesh.VirtualGateway} {
+				for name := range ix.of[k] {
+					s, findings := d.Compile(mesh.Resource{Mesh: id.name, Owner: id.owner, Kind: what, Name: name}, Options{})
+					if s == nil && len(findings) == 0 {
+						t.Fatal("no snapshot and no reason")
+					}
+					if s != nil {
+						whole(t, s)
+					}
 				}
 			}
 		}
 	})
 }
 
-// whole: every target of a snapshot is one of its clusters.
+// whole: every target of a snapshot is one of its clusters, every domain stands
+// once.
 func whole(t *testing.T, s *mesh.Snapshot) {
 	known := map[*mesh.Cluster]bool{}
 	for _, c := range s.Clusters {
@@ -233,9 +237,28 @@ func whole(t *testing.T, s *mesh.Snapshot) {
 	}
 	for _, l := range append(append([]*mesh.Listener{}, s.Inbound...), s.Outbound...) {
 		targets(l.Targets)
+		if gateway := s.Resource.Kind == mesh.VirtualGateway; gateway != l.AnyPort || gateway != known[l.Gate] {
+			t.Fatalf("a listener of something else: %+v", l)
+		}
+		domains := map[string]bool{}
 		for _, h := range l.VirtualHosts {
+			for _, domain := range h.Domains {
+				if domains[domain] {
+					t.Fatalf("port %d has domain %q twice", l.Port, domain)
+				}
+				domains[domain] = true
+			}
 			for _, r := range h.Routes {
 				targets(r.Targets)
+				if r.Service == nil {
+					continue
+				}
+				if r.Rewrite == nil || r.Rewrite.Prefix != nil && r.Match.Prefix == "" {
+					t.Fatalf("a gateway route that rewrites what it has not: %+v", r)
+				}
+				for _, inner := range r.Service.Routes {
+					targets(inner.Targets)
+				}
 			}
 		}
 	}

@@ -5,6 +5,7 @@
 //	sidecar_test.go   a running sidecar: start, signals, log, admin answers
 //	documents_test.go mesh documents as Go values
 //	backend_test.go   the servers behind it and the clients before it
+//	gateway_bed_test.go  the same for virtual gateways, and real curl
 //	*_test.go         the tests, one file for each subject
 //
 // Every test has a network of its own under 127.0.0.0/8 (network_test.go), so tests run side by side and beside other runs. No

@@ -16,7 +16,7 @@ var shellVariable = regexp.MustCompile(`\$[A-Z_]+`)
 // example reads a document of the walkthrough "match and rewrite at the ingress", named as its deploy script did.
 func example(t *testing.T, file string, names object, variable string) object {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../corpus/match-and-rewrite", file))
+	text, err := os.ReadFile(filepath.Join("../corpus/walkthroughs/howto-match-and-rewrite-at-ingress/mesh", file))
 	if err != nil {
 		t.Fatal(err)
 	}
