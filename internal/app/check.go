@@ -14,7 +14,8 @@ const checkUsage = `usage: outrider check [--task-definition FILES] [--mesh PATH
 
 Says what would change if Outrider took the place of App Mesh's image: for each
 variable, property, field and document whether it is honoured, approximated, not
-done yet, or wrong. Exit code 1 if traffic would behave differently.
+done yet, or wrong. Exit code 1 if traffic would behave differently, or if the
+proxy's container cannot be read.
 `
 
 // checkSwitch holds task definitions and a mesh against this build.
@@ -22,7 +23,7 @@ func checkSwitch(p *Process, args []string) int {
 	fs := newFlags(checkUsage)
 	tasks := pathsFlag(fs.Func, "task-definition", "ECS task definitions: `FILES`, separated by commas; repeat for more")
 	paths := pathsFlag(fs.Func, "mesh", "documents of the mesh: files, directories, globs: `PATHS`, separated by commas; repeat for more")
-	node := fs.String("node", "", "what the proxy stands for, instead of what its variables say: `RESOURCE` like mesh/M/virtualNode/N")
+	node := fs.String("node", "", "what the proxy stands for, instead of what its variables say: `RESOURCE` like mesh/M/virtualNode/N, or its name alone")
 	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
 	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
 	format := fs.String("format", "text", "text or json")
@@ -36,16 +37,20 @@ func checkSwitch(p *Process, args []string) int {
 		return ExitUsage
 	}
 	subject := check.Subject{}
-	if *node != "" {
-		var err error
-		if subject.Node, err = mesh.ParseResource(*node); err != nil {
-			fmt.Fprintf(p.Stderr, "outrider check: --node %q: %v\n", *node, err)
-			return ExitUsage
-		}
-	}
 	if err := readSubject(&subject, checksWith(params, imports), *tasks, *paths); err != nil {
 		fmt.Fprintln(p.Stderr, "outrider check:", err)
 		return ExitEnvironment
+	}
+	if *node != "" {
+		docs := subject.Documents
+		if docs == nil {
+			docs = appmesh.Parse(nil)
+		}
+		var err error
+		if subject.Node, err = chooseResource(p, *node, docs); err != nil {
+			fmt.Fprintln(p.Stderr, "outrider check:", err)
+			return ExitUsage
+		}
 	}
 	return writeCheck(p, subject.Report(), *format, *all)
 }
@@ -114,7 +119,7 @@ func writeCheck(p *Process, r *check.Report, format string, all bool) int {
 	switch {
 	case err != nil:
 		return ExitEnvironment
-	case r.Differs():
+	case !r.Fine():
 		return ExitFindings
 	}
 	return ExitFine

@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 		{"several paths in one flag", []string{"--mesh", docs + "/mesh.json," + docs + "/virtual-nodes.json", "--mesh", docs + "/routes.json", "--node", "mesh/my-mesh/virtualNode/user-service-v1"}, ExitFine, "read: 3 resources, 0 within reach"},
 		{"no task definition in it", []string{"--task-definition", docs + "/mesh.json"}, ExitFindings, "no ECS task definition in it"},
 		{"nothing there", []string{"--mesh", empty}, ExitFindings, "no document here"},
+		{"a node by its name alone", []string{"--mesh", docs, "--node", "user-service-v1"}, ExitFine, "reach of mesh/my-mesh/virtualNode/user-service-v1"},
 		{"all fields", []string{"--mesh", docs, "--all"}, ExitFindings, "listeners[0].portMapping.port"},
 		{"nothing to check", nil, ExitUsage, ""},
 		{"a bad node", []string{"--mesh", docs, "--node", "x"}, ExitUsage, ""},

@@ -52,10 +52,26 @@ func (d *Documents) Fields(of mesh.Resource) []Field {
 			l.resource(res)
 		}
 	}
+	d.conceal(l.fields)
 	slices.SortStableFunc(l.fields, func(a, b Field) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return l.fields
+}
+
+// conceal takes sensitive values out of fields.
+func (d *Documents) conceal(fields []Field) {
+	if len(d.secrets) == 0 {
+		return
+	}
+	hidden := d.concealer()
+	for i := range fields {
+		if f := &fields[i]; d.secrets[f.Value] {
+			f.Value = hiddenValue
+		} else {
+			f.Value = hidden.Replace(f.Value)
+		}
+	}
 }
 
 // scope is the reach of a resource; nil for all.
@@ -190,31 +206,36 @@ func leafText(v *value) string {
 }
 
 // DocumentFields says of each source what became of it: read, and how much of
-// it is within the reach of a resource (all, for the zero Resource), ignored and
-// why, or wrong.
-func (d *Documents) DocumentFields(of mesh.Resource) []Field {
-	r, trouble := d.scope(of)
-	if trouble != nil {
-		r = nil
+// it is within the reach of one of the resources (without any: all), ignored
+// and why, or wrong.
+func (d *Documents) DocumentFields(of ...mesh.Resource) []Field {
+	var reaches []*reach
+	for _, one := range of {
+		r, trouble := d.scope(one)
+		if r == nil || trouble != nil {
+			reaches = nil // then everything matters
+			break
+		}
+		reaches = append(reaches, r)
 	}
 	read, needed := make(map[string]int), make(map[string]int)
 	for _, res := range d.resources {
 		read[res.at.File]++
-		if r != nil && r.has[res] {
+		if slices.ContainsFunc(reaches, func(r *reach) bool { return r.has[res] }) {
 			needed[res.at.File]++
 		}
 	}
 	told := make(map[string][]Field)
 	for i := range d.findings {
 		if f := &d.findings[i]; f.owner == nil && f.mesh == nil {
-			told[f.File] = append(told[f.File], documentField(f, r))
+			told[f.File] = append(told[f.File], documentField(f, reaches))
 		}
 	}
 	var fields []Field
 	for _, name := range d.sources {
 		at := mesh.Position{File: name}
 		switch n := read[name]; {
-		case n > 0 && r != nil:
+		case n > 0 && reaches != nil:
 			fields = append(fields, Field{Position: at, Message: fmt.Sprintf("read: %s, %d within reach", counted(n, "resource"), needed[name])})
 		case n > 0:
 			fields = append(fields, Field{Position: at, Message: "read: " + counted(n, "resource")})
@@ -226,17 +247,17 @@ func (d *Documents) DocumentFields(of mesh.Resource) []Field {
 	return fields
 }
 
-// documentField is a finding about a document as a whole. What is outside of
-// the reach changes nothing.
-func documentField(f *finding, r *reach) Field {
+// documentField is a finding about a document as a whole. What is out of all
+// reaches changes nothing.
+func documentField(f *finding, reaches []*reach) Field {
 	field := Field{Position: f.Position, Resource: f.Resource, Path: f.Field, Value: f.Value, Message: f.Message, Hint: f.Hint}
 	if f.Severity == mesh.Warning && f.fileWide {
 		return field // it says by itself that the document is ignored
 	}
 	field.Standing, field.Effect = standingOf(f)
-	if r != nil && !f.concerns(r) {
+	if reaches != nil && !slices.ContainsFunc(reaches, f.concerns) {
 		field.Effect = mesh.NoEffect
-		field.Message += " (out of reach of " + r.self.String() + ")"
+		field.Message += " (out of reach)"
 	}
 	return field
 }

@@ -115,9 +115,27 @@ node.json honoured "" read: 1 resource, 1 within reach
 other.json honoured "" read: 1 resource, 0 within reach
 comments.yaml honoured "" ignored: nothing in it is of App Mesh
 task.json honoured "" this is an ECS task definition, not a mesh document: ignored
-broken.json wrong "" cannot be read: the text ends where a value should be (out of reach of virtual node "a")
+broken.json wrong "" cannot be read: the text ends where a value should be (out of reach)
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// TestFieldsShowNoSecret: what Terraform marks sensitive is not shown.
+func TestFieldsShowNoSecret(t *testing.T) {
+	d := Parse([]Source{{Name: "show.json", Data: []byte(`{"format_version": "1.0", "terraform_version": "1.9.8", "values": {"root_module": {"resources": [
+{"address": "aws_appmesh_virtual_node.a", "mode": "managed", "type": "aws_appmesh_virtual_node", "name": "a", "schema_version": 1,
+ "values": {"mesh_name": "m", "name": "a", "spec": [{"service_discovery": [{"dns": [{"hostname": "hush.example.com"}]}]}]},
+ "sensitive_values": {"spec": [{"service_discovery": [{"dns": [{"hostname": true}]}]}]}}]}}}`)}})
+	shown := false
+	for _, f := range d.Fields(mesh.Resource{}) {
+		shown = shown || f.Path == "serviceDiscovery.dns.hostname"
+		if strings.Contains(f.Value+f.Message+f.Hint, "hush") {
+			t.Errorf("shown: %+v", f)
+		}
+	}
+	if !shown {
+		t.Error("the field is not listed")
 	}
 }

@@ -18,6 +18,7 @@ func (c *refChecker) gateway() {
 		if check := l.spec.get("healthCheck"); check != nil {
 			c.warn(check.at, l.at.name("healthCheck"), "is not done: callers check a listener, and nothing in a mesh calls a gateway",
 				"let the load balancer check it, say with /ready of the admin port")
+			c.d.amounts(mesh.Approximated, mesh.NoEffect)
 		}
 		c.shadowedEntries(l)
 	}

@@ -30,6 +30,8 @@ type TaskDefinition struct {
 	// Unread are containers of which nobody knows what they are, and containers
 	// or a proxyConfiguration that are no such thing.
 	Unread []Said
+	// Sensitive is true where no value of the containers may be shown.
+	Sensitive bool
 }
 
 // Said is one value as a document gives it. Its position is zero where the

@@ -20,6 +20,7 @@ func (r *taskReader) task(name string, v *value) {
 	containers := unpacked(given(v, "containerDefinitions"))
 	switch {
 	case containers == nil:
+		t.Unread = append(t.Unread, Said{Position: v.at, Unknown: "it gives no containerDefinitions", Hint: "a plan knows them only once it is applied; a state has them"})
 	case containers.kind != list:
 		t.Unread = append(t.Unread, strange(containers, "a list of containers"))
 	default:

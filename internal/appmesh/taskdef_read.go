@@ -34,6 +34,13 @@ func (k Checks) TaskDefinitions(sources, beside []Source) ([]TaskDefinition, []m
 		r.exporter(s)
 	}
 	r.templates(templates)
+	if len(r.tasks) == 0 {
+		return nil, append(r.findings, r.none...)
+	}
+	for _, f := range r.none { // beside others, it was not meant to be one
+		f.Severity, f.Message, f.Hint = mesh.Warning, f.Message+": ignored", ""
+		r.findings = append(r.findings, f)
+	}
 	return r.tasks, r.findings
 }
 
@@ -43,6 +50,8 @@ type taskReader struct {
 	d        *Documents
 	tasks    []TaskDefinition
 	findings []mesh.Finding
+	// none are sources without a task definition.
+	none []mesh.Finding
 }
 
 func (r *taskReader) fail(at mesh.Position, msg, hint string) {
@@ -50,6 +59,9 @@ func (r *taskReader) fail(at mesh.Position, msg, hint string) {
 }
 
 func (r *taskReader) source(s Source) {
+	if s.Err == nil && r.program(s) {
+		return
+	}
 	values, err := readSource(s)
 	found, templates := len(r.tasks), len(r.d.stacks.templates)
 	for _, v := range values {
@@ -64,8 +76,25 @@ func (r *taskReader) source(s Source) {
 		}
 		r.fail(at, "cannot be read: "+msg, templateHint(s.Data))
 	case found == len(r.tasks) && templates == len(r.d.stacks.templates):
-		r.fail(mesh.Position{File: s.Name}, "no ECS task definition in it", "`aws ecs describe-task-definition --task-definition NAME` prints one")
+		r.none = append(r.none, mesh.Finding{Position: mesh.Position{File: s.Name}, Severity: mesh.Error, Message: "no ECS task definition in it",
+			Hint: "`aws ecs describe-task-definition --task-definition NAME` prints one"})
 	}
+}
+
+// program refuses what only Terraform or Pulumi can read, and says how it may
+// be had. Terraform's JSON syntax is tried.
+func (r *taskReader) program(s Source) bool {
+	if strings.HasSuffix(strings.ToLower(s.Name), ".json") || !r.d.program(s) {
+		return false
+	}
+	if n := len(r.d.programs); n > 0 {
+		what := instead[r.d.programs[n-1].tool]
+		r.fail(mesh.Position{File: s.Name}, what.message, what.hint)
+	} else if n := len(r.d.findings); n > 0 {
+		r.findings = append(r.findings, r.d.findings[n-1].Finding)
+	}
+	r.d.programs = nil
+	return true
 }
 
 // readSource reads the values of one source within the bounds of Parse.
@@ -142,6 +171,7 @@ func (r *taskReader) terraformModule(v *value) {
 	for _, res := range v.get("resources").list() {
 		if res.get("type").str() == taskTypeTerraform && res.get("mode").str() != "data" && !res.has("deposed_key") {
 			r.task(res.get("address").str(), res.get("values"))
+			r.sensitive(res.get("sensitive_values"))
 		}
 	}
 	for _, module := range v.get("child_modules").list() {
@@ -158,10 +188,22 @@ func (r *taskReader) terraformState(v *value) {
 		for _, instance := range res.get("instances").list() {
 			if !instance.has("deposed") {
 				r.task(res.get("name").str(), instance.get("attributes"))
+				r.sensitive(instance.get("sensitive_attributes"))
 			}
 		}
 	}
 }
+
+// sensitive marks the task definition read last where Terraform says that its
+// containers hold what must not be shown: by a skeleton (show -json), or by a
+// list of paths (state).
+func (r *taskReader) sensitive(marks *value) {
+	if len(r.tasks) > 0 && (marks.get("container_definitions").str() == "true" || marks.isList() && marks.mentions("container_definitions")) {
+		r.tasks[len(r.tasks)-1].Sensitive = true
+	}
+}
+
+func (v *value) isList() bool { return v != nil && v.kind == list }
 
 // terraformSyntax reads the resources of Terraform's JSON syntax.
 func (r *taskReader) terraformSyntax(v *value) {
@@ -228,7 +270,7 @@ func (r *taskReader) templates(own []*template) {
 			}
 		}
 		if !found {
-			r.fail(t.root.at, "this template has no "+taskType, "")
+			r.none = append(r.none, mesh.Finding{Position: t.root.at, Severity: mesh.Error, Message: "this template has no " + taskType})
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
 )
 
 // The same task definition as a request and in a template.
@@ -117,14 +119,42 @@ unread $ENVOY_CONTAINER_JSON: nobody has filled in this placeholder
 // TestTaskDefinitionsImportFromTheMesh: what the mesh's template exports
 // reaches the task's.
 func TestTaskDefinitionsImportFromTheMesh(t *testing.T) {
-	mesh := `{"Resources": {"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "shop"}}}, "Outputs": {"M": {"Value": {"Fn::GetAtt": ["M", "MeshName"]}, "Export": {"Name": "e:mesh"}}}}`
+	exporting := `{"Resources": {"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "shop"}}}, "Outputs": {"M": {"Value": {"Fn::GetAtt": ["M", "MeshName"]}, "Export": {"Name": "e:mesh"}}}}`
 	task := `{"Resources": {"T": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": {"Fn::ImportValue": "e:mesh"}, "NetworkMode": {"Ref": "Nobody"}}}}}`
-	tasks, findings := Checks{}.TaskDefinitions([]Source{{Name: "t", Data: []byte(task)}}, []Source{{Name: "m", Data: []byte(mesh)}})
+	tasks, findings := Checks{}.TaskDefinitions([]Source{{Name: "t", Data: []byte(task)}}, []Source{{Name: "m", Data: []byte(exporting)}})
 	if len(tasks) != 1 || tasks[0].Name != "shop" || len(findings) != 0 {
 		t.Fatalf("got %+v %v", tasks, findings)
 	}
 	if got := tasks[0].NetworkMode.Unknown; !strings.Contains(got, "!Ref Nobody") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestOtherFilesBesideATaskDefinition are ignored, with a word.
+func TestOtherFilesBesideATaskDefinition(t *testing.T) {
+	tasks, findings := Checks{}.TaskDefinitions([]Source{{Name: "t", Data: []byte(taskRequest)}, {Name: "m", Data: []byte(`{"meshName": "m"}`)}}, nil)
+	if len(tasks) != 1 || len(findings) != 1 || findings[0].Severity != mesh.Warning || findings[0].Message != "no ECS task definition in it: ignored" {
+		t.Errorf("got %d, %+v", len(tasks), findings)
+	}
+}
+
+// TestTerraformSourceSaysWhichCommand writes what can be read.
+func TestTerraformSourceSaysWhichCommand(t *testing.T) {
+	_, findings := Checks{}.TaskDefinitions([]Source{{Name: "main.tf", Data: []byte(`resource "aws_ecs_task_definition" "t" {}`)}}, nil)
+	if len(findings) != 1 || !strings.Contains(findings[0].Hint, "terraform show -json") {
+		t.Errorf("got %+v", findings)
+	}
+}
+
+// TestSensitiveContainers are marked as Terraform marks them.
+func TestSensitiveContainers(t *testing.T) {
+	for name, text := range map[string]string{
+		"show":  `{"values": {"root_module": {"resources": [{"type": "aws_ecs_task_definition", "values": {"container_definitions": "[]"}, "sensitive_values": {"container_definitions": true}}]}}}`,
+		"state": `{"version": 4, "resources": [{"type": "aws_ecs_task_definition", "instances": [{"attributes": {"container_definitions": "[]"}, "sensitive_attributes": [[{"type": "get_attr", "value": "container_definitions"}]]}]}]}`,
+	} {
+		if tasks, _ := (Checks{}).TaskDefinitions([]Source{{Name: name, Data: []byte(text)}}, nil); len(tasks) != 1 || !tasks[0].Sensitive {
+			t.Errorf("%s: got %+v", name, tasks)
+		}
 	}
 }
 

@@ -113,15 +113,7 @@ func (d *Documents) hide() {
 	if len(d.secrets) == 0 {
 		return
 	}
-	longest := slices.SortedFunc(maps.Keys(d.secrets), func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	var pairs []string
-	for _, s := range longest {
-		pairs = append(pairs, strconv.Quote(s), strconv.Quote(hiddenValue))
-		if len(s) >= plainest {
-			pairs = append(pairs, s, hiddenValue)
-		}
-	}
-	replacer := strings.NewReplacer(pairs...)
+	replacer := d.concealer()
 	for i := range d.findings {
 		f := &d.findings[i]
 		if d.secrets[f.Value] {
@@ -131,4 +123,17 @@ func (d *Documents) hide() {
 			*s = replacer.Replace(*s)
 		}
 	}
+}
+
+// concealer takes sensitive texts out of others.
+func (d *Documents) concealer() *strings.Replacer {
+	longest := slices.SortedFunc(maps.Keys(d.secrets), func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, s := range longest {
+		pairs = append(pairs, strconv.Quote(s), strconv.Quote(hiddenValue))
+		if len(s) >= plainest {
+			pairs = append(pairs, s, hiddenValue)
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/config"
@@ -50,9 +51,11 @@ func (s Subject) Report() *Report {
 			sidecars = append(sidecars, sidecar{c.node, c.run, callsOthers(s.Documents, c.node)})
 		}
 	}
-	if len(s.Tasks) == 0 {
+	if len(sidecars) == 0 && s.Documents != nil {
 		run, _ := config.Judge(nil, nil)
 		sidecars = []sidecar{{s.Node, run, callsOthers(s.Documents, s.Node)}}
+	}
+	if len(s.Tasks) == 0 {
 		r.LeftOut = append(r.LeftOut, "no task definition: variables, proxyConfiguration and containers were not looked at (--task-definition)")
 	}
 	if s.Documents == nil {
@@ -85,8 +88,7 @@ func (s Subject) checks(r *Report) []*taskCheck {
 	return ours
 }
 
-// documents says what became of each file. With several nodes, nothing is out
-// of reach.
+// documents says what became of each file.
 func (s Subject) documents(sidecars []sidecar) Section {
 	section := Section{About: aboutDocuments, Title: "documents"}
 	for _, f := range s.Findings {
@@ -97,14 +99,14 @@ func (s Subject) documents(sidecars []sidecar) Section {
 		section.add(v)
 	}
 	for i := range s.Tasks {
-		section.add(Verdict{Position: s.Tasks[i].Position, Message: "read: task definition " + s.Tasks[i].Name})
+		section.add(Verdict{Position: s.Tasks[i].Position, Message: strings.TrimSpace("read: task definition " + s.Tasks[i].Name)})
 	}
 	if s.Documents != nil {
-		var node mesh.Resource
-		if len(sidecars) == 1 {
-			node = sidecars[0].node
+		var nodes []mesh.Resource
+		for _, c := range sidecars {
+			nodes = append(nodes, c.node)
 		}
-		for _, f := range s.Documents.DocumentFields(node) {
+		for _, f := range s.Documents.DocumentFields(nodes...) {
 			section.add(fieldVerdict(f))
 		}
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestMistakes(t *testing.T) {
 		{"nothing is wrong", "", "", "AppPorts", mesh.Honoured, mesh.NoEffect, "", ""},
 		// Which container is the proxy?
 		{"the proxy is not there", `"containerName": "envoy", "prop`, `"containerName": "proxy", "prop`, "containerName", mesh.Wrong, mesh.OnTraffic, "ECS refuses", ""},
-		{"no proxy at all", `"containerDefinitions"`, `"nobody"`, "containerName", mesh.Wrong, mesh.OnTraffic, "no container", ""},
+		{"no containers at all", `"containerDefinitions"`, `"nobody"`, "containerDefinitions", mesh.Unknown, mesh.Perhaps, "no containerDefinitions", ""},
 		{"an old image", "v1.34.13.3-prod", "v1.12.2.1-prod", "image of envoy", mesh.Approximated, mesh.Perhaps, "ECMAScript", ""},
 		{"Outrider already", "aws-appmesh-envoy:v1.34.13.3-prod", "outrider:1", "image of envoy", mesh.Honoured, mesh.NoEffect, "already", ""},
 		// The platform.
@@ -68,7 +69,6 @@ func TestMistakes(t *testing.T) {
 		{"a port without its listener", `"8080"}, {"name": "Eg`, `"8080,8081"}, {"name": "Eg`, "AppPorts", mesh.Wrong, mesh.NoEffect, "has 8081, and the node no such listener (8080 at mesh.json:2:", ""},
 		{"too many ports", `{"name": "EgressIgnoredIPs"`, `{"name": "EgressIgnoredPorts", "value": "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16"}, {"name": "EgressIgnoredIPs"`, "EgressIgnoredPorts", mesh.Wrong, mesh.NoEffect, "ECS takes 15", ""},
 		{"no redirect", `"proxyConfiguration"`, `"nothing"`, "proxyConfiguration", mesh.Wrong, mesh.NoEffect, "nothing is redirected", ""},
-		{"a redirect by an init container", `"proxyConfiguration"`, `"nothing"`, "proxyConfiguration", mesh.Wrong, mesh.NoEffect, "there is none", ""},
 		// Health.
 		{"no health check", `"healthCheck"`, `"nothing"`, "dependsOn of app", mesh.Wrong, mesh.OnTraffic, "no healthCheck", ""},
 		{"the agent is asked", `curl -s http://localhost:9901/server_info | grep state | grep -q LIVE`, `/usr/bin/agent -envoyReadiness`, "healthCheck of envoy", mesh.Wrong, mesh.OnTraffic, "App Mesh's agent", ""},
@@ -105,10 +105,6 @@ func TestMistakes(t *testing.T) {
 		if c.otherMesh != "" {
 			task = strings.Replace(task, `"image": "app"`, `"image": "aws-xray-daemon"`, 1)
 		}
-		if strings.Contains(c.says, "init container") {
-			task = strings.Replace(task, `{"name": "app"`, `{"name": "init", "image": "aws-appmesh-proxy-route-manager:v7-prod"}, {"name": "app"`, 1)
-			c.want, c.message = mesh.Honoured, "container init installs the redirect"
-		}
 		r := report(t, appmesh.Checks{}, sources("task.json", task), sources("mesh.json", goodMesh), "")
 		v := find(r, c.subject, c.message)
 		if v == nil || v.Standing != c.want || v.Effect != c.effect {
@@ -116,6 +112,44 @@ func TestMistakes(t *testing.T) {
 		}
 		if c.effect == mesh.OnTraffic != r.Differs() && !strings.Contains(c.says, "both sides") {
 			t.Errorf("%s: traffic differs: %t\n%s", c.says, r.Differs(), text(t, r, Whole))
+		}
+		within80(t, text(t, r, Whole))
+	}
+}
+
+// TestInitContainers install the redirect: App Mesh's route manager by its
+// variables, Outrider by its flags. They are judged like a proxyConfiguration.
+func TestInitContainers(t *testing.T) {
+	const (
+		manager = `{"name": "init", "image": "aws-appmesh-proxy-route-manager:v7-prod", "environment": [{"name": "APPMESH_START_ENABLED", "value": "1"},
+ {"name": "APPMESH_IGNORE_UID", "value": "%uid"}, {"name": "APPMESH_APP_PORTS", "value": "%ports"}, {"name": "APPMESH_ENVOY_INGRESS_PORT", "value": "15000"}, {"name": "APPMESH_ENVOY_EGRESS_PORT", "value": "15001"}]}`
+		own = `{"name": "init", "image": "outrider", "command": ["iptables", "apply", "--app-ports=%ports", "--ignored-uid", "%uid"]}`
+	)
+	for _, c := range []struct {
+		container, uid, ports, subject, message string
+		want                                    mesh.Standing
+		effect                                  mesh.Effect
+	}{
+		{manager, "1337", "8080", "image of init", "told by flags", mesh.Approximated, mesh.NoEffect},
+		{manager, "1337", "8081", "AppPorts", "lacks 8080", mesh.Wrong, mesh.NoEffect},
+		{manager, "7", "8080", "user of envoy", "sent back to it", mesh.Wrong, mesh.OnTraffic},
+		{manager, "me", "8080", "APPMESH_IGNORE_UID", "me", mesh.Wrong, mesh.OnTraffic},
+		{own, "1337", "8080", "command of init", "", mesh.Honoured, mesh.NoEffect},
+		{own, "1337", "8081", "AppPorts", "has 8081", mesh.Wrong, mesh.NoEffect},
+		{own, "7", "8080", "user of envoy", "sent back to it", mesh.Wrong, mesh.OnTraffic},
+		{own, "me", "8080", "command of init", "me", mesh.Wrong, mesh.OnTraffic},
+	} {
+		container := strings.NewReplacer("%uid", c.uid, "%ports", c.ports).Replace(c.container)
+		task := strings.NewReplacer(`"proxyConfiguration"`, `"nothing"`, `{"name": "app"`, container+`, {"name": "app"`).Replace(goodTask)
+		r := report(t, appmesh.Checks{}, sources("task.json", task), sources("mesh.json", goodMesh), "")
+		v := find(r, c.subject, c.message)
+		if v == nil || v.Standing != c.want || v.Effect != c.effect {
+			t.Errorf("%s %s: %+v, want %s %q %q in\n%s", c.uid, c.ports, v, c.want, c.effect, c.message, text(t, r, Whole))
+			continue
+		}
+		command := "command: iptables apply --app-ports=8080 --ingress-port=15000 --egress-port=15001 --ignored-uid=1337 --egress-ignored-ports=22"
+		if c.want == mesh.Approximated && v.Hint != command {
+			t.Errorf("got the hint %q, want %q", v.Hint, command)
 		}
 		within80(t, text(t, r, Whole))
 	}
@@ -173,6 +207,33 @@ func TestSeveralTasks(t *testing.T) {
 	}
 	r = report(t, appmesh.Checks{}, tasks, sources("mesh.json", goodMesh), "mesh/m/virtualNode/shop")
 	if got := text(t, r, Brief); strings.Contains(got, "cart\n") || !strings.Contains(got, "left out: 1 task definition of others") || r.Differs() {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestWhatCannotBeJudged is no clean bill.
+func TestWhatCannotBeJudged(t *testing.T) {
+	task := strings.Replace(goodTask, `"name": "envoy", "image"`, `"name": "proxy", "image"`, 1)
+	task = strings.Replace(task, `"containerDefinitions": [`, `"containerDefinitions": ["${ENVOY}",`, 1)
+	r := report(t, appmesh.Checks{}, sources("task.json", task), sources("mesh.json", goodMesh), "")
+	if got := text(t, r, Brief); r.Fine() || r.Differs() || !strings.Contains(got, "1 task definition could not be judged") || !strings.Contains(got, "mesh documents, whole") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestASensitiveTaskShowsNoValue: Terraform says that its containers are.
+func TestASensitiveTaskShowsNoValue(t *testing.T) {
+	containers := strings.ReplaceAll(goodTask[strings.Index(goodTask, `"containerDefinitions": `)+len(`"containerDefinitions": `):len(goodTask)-1], "virtualNode/shop", "virtualNode/hush")
+	containers = strings.Replace(containers, `"environment": [`, `"environment": [{"name": "ENVOY_ADMIN_ACCESS_PORT", "value": "hush"}, `, 1)
+	quoted, err := json.Marshal(containers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := `{"format_version": "1.0", "values": {"root_module": {"resources": [{"address": "a", "mode": "managed", "type": "aws_ecs_task_definition",
+"values": {"family": "shop", "container_definitions": ` + string(quoted) + `}, "sensitive_values": {"container_definitions": true}}]}}}`
+	r := report(t, appmesh.Checks{}, sources("task.json", state), nil, "")
+	got := text(t, r, Whole)
+	if strings.Contains(strings.ReplaceAll(got, "virtualNode/hush", ""), "hush") || !strings.Contains(got, "ENVOY_ADMIN_ACCESS_PORT") {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -12,6 +12,7 @@
 //	task.go        one task definition: which container is the proxy?
 //	variables.go   its environment, by internal/config's own tables
 //	redirect.go    proxyConfiguration, by iptables' own parsers
+//	initcontainer.go  a container that installs the redirect instead
 //	health.go      the health check's command, dependsOn
 //	container.go   the other settings of the proxy's container
 //	neighbours.go  the other containers

@@ -16,6 +16,7 @@ var (
 type (
 	jsonReport struct {
 		TrafficDiffers bool           `json:"trafficDiffers"`
+		Unjudged       int            `json:"unjudged"`
 		Conclusion     string         `json:"conclusion"`
 		Standings      map[string]int `json:"standings"`
 		Effects        map[string]int `json:"effects"`
@@ -46,7 +47,7 @@ type (
 // included.
 func (r *Report) WriteJSON(w io.Writer) error {
 	n := r.Count()
-	out := jsonReport{TrafficDiffers: r.Differs(), Conclusion: n.Conclusion(), LeftOut: r.LeftOut,
+	out := jsonReport{TrafficDiffers: r.Differs(), Unjudged: r.Unjudged, Conclusion: r.Conclusion(), LeftOut: r.LeftOut,
 		Standings: make(map[string]int), Effects: make(map[string]int), Sections: []jsonSection{}}
 	for i, word := range standingWords {
 		out.Standings[word] = n.Standing[i]

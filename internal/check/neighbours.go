@@ -32,9 +32,7 @@ func (c *taskCheck) neighbours(s *Section) {
 			continue
 		}
 		if isRouteManager(other) {
-			s.add(Verdict{Position: other.Image.Position, Subject: "image of " + other.Name.Text, Value: other.Image.Text, Standing: mesh.Approximated,
-				Message: "`outrider iptables apply` does the same, by the same variables", Hint: "Outrider's image, command iptables apply"})
-			continue
+			continue // told with the redirect
 		}
 		meshVariables(s, other)
 		for _, companion := range companions {

@@ -39,7 +39,7 @@ func (c *taskCheck) redirect(s *Section) {
 	if p.Container.Text != "" && c.proxy.Name.Text == p.Container.Text {
 		s.add(Verdict{Position: p.Container.Position, Subject: "containerName", Value: p.Container.Text})
 	}
-	r := redirectCheck{taskCheck: c, section: s, at: make(map[string]mesh.Position)}
+	r := redirectCheck{taskCheck: c, section: s, at: make(map[string]mesh.Position), place: p.Position}
 	for _, property := range p.Properties {
 		r.property(property)
 	}
@@ -53,10 +53,11 @@ func (c *taskCheck) noRedirect(s *Section) {
 	v := Verdict{Position: c.task.Position, Subject: "proxyConfiguration"}
 	manager := slices.IndexFunc(c.task.Containers, func(other appmesh.Container) bool { return isRouteManager(&other) })
 	switch {
+	case manager >= 0 && c.node.Kind == mesh.VirtualNode:
+		c.manager(s, &c.task.Containers[manager])
+		return
 	case c.node.Kind == mesh.VirtualGateway:
 		v.Message = "there is none, and a virtual gateway needs none"
-	case manager >= 0:
-		v.Message = "there is none: container " + c.task.Containers[manager].Name.Text + " installs the redirect"
 	default:
 		v.Standing, v.Message = mesh.Wrong, "there is none: nothing is redirected to the sidecar, as it was before"
 		v.Hint = "traffic takes it only where the app is told to (HTTP_PROXY=http://127.0.0.1:15001)"
@@ -73,6 +74,8 @@ type redirectCheck struct {
 	// is not known, or told to be wrong already.
 	at           map[string]mesh.Position
 	open, faulty bool
+	// place is where all of it stands.
+	place mesh.Position
 }
 
 // property judges one property by itself.
@@ -175,7 +178,7 @@ func (r *redirectCheck) whole() {
 	var refused *iptables.ConfigError
 	if errors.As(r.config.Validate(), &refused) {
 		for _, problem := range refused.Problems {
-			r.section.add(Verdict{Position: r.task.Proxy.Position, Subject: "properties", Standing: mesh.Wrong, Effect: mesh.OnTraffic, Message: problem})
+			r.section.add(Verdict{Position: r.place, Subject: "properties", Standing: mesh.Wrong, Effect: mesh.OnTraffic, Message: problem})
 		}
 	}
 }
@@ -221,7 +224,7 @@ func (r *redirectCheck) appPorts() {
 		return
 	}
 	if !ok {
-		at = r.task.Proxy.Position
+		at = r.place
 	}
 	before := len(r.section.Verdicts)
 	for _, l := range r.ports {

@@ -40,6 +40,9 @@ type Report struct {
 	Sections []Section
 	// LeftOut says what was not looked at, and what is missing for it.
 	LeftOut []string
+	// Unjudged is how many task definitions may have a proxy in a container that
+	// could not be read.
+	Unjudged int
 }
 
 // Counts are how many verdicts there are of each standing and effect.
@@ -76,8 +79,20 @@ func (v *Verdict) cause(s Section) string {
 // Differs tells whether traffic would behave differently.
 func (r *Report) Differs() bool { return r.Count().Effect[mesh.OnTraffic] > 0 }
 
+// Fine tells whether everything could be judged, and traffic would behave the
+// same.
+func (r *Report) Fine() bool { return r.Unjudged == 0 && !r.Differs() }
+
 // Conclusion is the last line.
-func (n Counts) Conclusion() string {
+func (r *Report) Conclusion() string {
+	s := r.Count().conclusion()
+	if r.Unjudged > 0 {
+		s = counted(r.Unjudged, "task definition") + " could not be judged; of the rest, " + s
+	}
+	return s
+}
+
+func (n Counts) conclusion() string {
 	s := "traffic would behave the same"
 	places, open := n.Effect[mesh.OnTraffic], n.Effect[mesh.Perhaps]
 	switch {

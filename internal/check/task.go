@@ -43,6 +43,9 @@ func (c *taskCheck) check() {
 	c.findProxy(about)
 	c.platform(about)
 	if c.proxy == nil {
+		if len(c.task.Unread) > 0 {
+			c.report.Unjudged++
+		}
 		c.finish(about)
 		return
 	}
@@ -73,6 +76,11 @@ func (c *taskCheck) section(about, title string) *Section {
 
 func (c *taskCheck) finish(sections ...*Section) {
 	for _, s := range sections {
+		for i := range s.Verdicts {
+			if c.task.Sensitive {
+				s.Verdicts[i].Value = ""
+			}
+		}
 		c.report.Sections = append(c.report.Sections, *s)
 	}
 }
@@ -125,14 +133,6 @@ func speaksOfMesh(c *appmesh.Container) bool {
 		}
 	}
 	return false
-}
-
-// isRouteManager recognises an init container that installs the redirect.
-func isRouteManager(c *appmesh.Container) bool {
-	if strings.Contains(c.Image.Text, "proxy-route-manager") {
-		return true
-	}
-	return len(c.Command) > 0 && c.Command[0].Text == "iptables"
 }
 
 var envoyVersion = regexp.MustCompile(`appmesh-envoy:v1\.(\d+)\.`)

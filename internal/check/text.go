@@ -36,10 +36,10 @@ func (r *Report) WriteText(p *terminal.Paper, detail Detail) {
 	n := r.Count()
 	p.Line(0, terminal.Text(n.summary()))
 	style := terminal.Good
-	if n.Effect[mesh.OnTraffic] > 0 {
+	if !r.Fine() {
 		style = terminal.Bad
 	}
-	p.Line(0, style(n.Conclusion()))
+	p.Line(0, style(r.Conclusion()))
 }
 
 // summary counts by severity, the worst first.

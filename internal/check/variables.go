@@ -101,7 +101,7 @@ func (c *taskCheck) variable(s *Section, judged config.Verdict, given map[string
 	}
 	if ok {
 		v.Position = n.Position
-		if config.Hidden(n.Name) {
+		if c.task.Sensitive || config.Hidden(n.Name) {
 			v.Message = strings.ReplaceAll(v.Message, strconv.Quote(n.Said.Text), "its value")
 		} else if slices.Contains(config.Variables(), n.Name) {
 			v.Value = n.Said.Text
