@@ -15,6 +15,7 @@ import (
 	"github.com/outrider-mesh/outrider/bench/measure"
 	"github.com/outrider-mesh/outrider/bench/peers"
 	"github.com/outrider-mesh/outrider/bench/report"
+	"github.com/outrider-mesh/outrider/bench/validate"
 )
 
 // runIdle is bench idle.
@@ -148,7 +149,9 @@ func runAll(ctx context.Context, args []string) error {
 	idle := footprint.Idle{Nodes: 200, Starts: 5, Settle: 10 * time.Second, Connections: 10_000, Others: 500, Progress: os.Stderr}
 	mallocs := footprint.Mallocs{Requests: 200_000, Connections: 8, Progress: os.Stderr}
 	held := footprint.Protocols{Connections: 5000, Streams: 10_000, StreamsEach: 100, Progress: os.Stderr}
+	documents := validate.Validate{Program: f.stand.programs.Outrider, Nodes: 2000, Runs: 3, Progress: os.Stderr}
 	if f.smoke {
+		documents.Nodes, documents.Runs = 200, 1
 		idle.Starts, idle.Settle, idle.Connections, mallocs.Requests = 1, time.Second, 1000, 10_000
 		held.Connections, held.Streams = 200, 500
 	}
@@ -174,6 +177,14 @@ func runAll(ctx context.Context, args []string) error {
 	}
 	fmt.Print("\n## At rest\n\n")
 	if err := report.WriteFacts(os.Stdout, slices.Concat(facts, perHeld, perRequest)); err != nil {
+		return err
+	}
+	perForm, err := measureValidate(ctx, documents)
+	if err != nil {
+		return err
+	}
+	fmt.Print("\n## Documents\n\n")
+	if err := report.WriteFacts(os.Stdout, perForm); err != nil {
 		return err
 	}
 	return f.verdict(result)

@@ -8,7 +8,8 @@
 //	bench idle      measures memory at rest, memory per connection and the time to LIVE
 //	bench held      measures memory per idle HTTP/2 connection, HTTP/2 stream and TCP pair
 //	bench mallocs   counts heap allocations per proxied request
-//	bench all       runs the last four and prints the section for docs/benchmarks.md (what make bench calls)
+//	bench validate  measures how long the documents of a large mesh take, in each form
+//	bench all       runs the last five and prints the section for docs/benchmarks.md (what make bench calls)
 //
 // The commands parse flags and call the packages below this one. How a figure is made: one proxy at a time is loaded,
 // pinned to one core, with generator and backend on another; its CPU time is what the kernel's scheduler has counted
@@ -38,7 +39,8 @@ var commands = []command{
 	{"idle", "measure time to LIVE, memory at rest and per connection: bench idle [flags]", runIdle},
 	{"held", "measure memory per idle HTTP/2 connection, HTTP/2 stream and TCP pair: bench held [flags]", runHeld},
 	{"mallocs", "count heap allocations per proxied request: bench mallocs [flags]", runMallocs},
-	{"all", "run compare, idle, held and mallocs, print the section for docs/benchmarks.md: bench all [flags]", runAll},
+	{"validate", "measure how long a large mesh takes to validate, form by form: bench validate [flags]", runValidate},
+	{"all", "run compare, idle, held, mallocs and validate, print the section for docs/benchmarks.md: bench all [flags]", runAll},
 }
 
 func main() {

@@ -42,7 +42,7 @@ func TestAWrongCommandLineIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		"load --duration 0s http://127.0.0.1/", "load --connections 60000 http://127.0.0.1/", "load --body -1 http://127.0.0.1/", "load --header x http://127.0.0.1/",
 		"backend x", "backend --listen 0.0.0.0:0", "backend --listen x",
 		"compare --peers nobody", "compare --peers nginx,nginx", "compare --peers ,", "compare --rounds 0", "compare --duration 1ms", "compare --warmup -1s", "compare --scenarios x",
-		"compare --peers direct --proxy-cpu 1", "compare --scenarios h3*", "backend --grpc x", "held --connections 0", "held --streams-each 1001", "idle --nodes 1", "idle --connections 0", "mallocs --requests 0", "all --rounds 0",
+		"compare --peers direct --proxy-cpu 1", "compare --scenarios h3*", "backend --grpc x", "held --connections 0", "held --streams-each 1001", "idle --nodes 1", "idle --connections 0", "mallocs --requests 0", "validate --nodes 1", "validate --runs 0", "all --rounds 0",
 	} {
 		if code := exitCode(dispatch(context.Background(), strings.Fields(line))); code != 2 {
 			t.Errorf("bench %s: exit code %d", line, code)

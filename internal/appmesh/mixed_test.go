@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -133,15 +134,26 @@ func groups(d *Documents) [][]*resource {
 }
 
 // origin is what a plan says of where a value came from.
-var origin = regexp.MustCompile(` \([^()]+:\d+\)`)
+var origin = regexp.MustCompile(`(?m) \([^()]+:\d+\)| \S+\.(json|yaml|template|tfstate):\d+$`)
 
-// snapshots are the version and the plan of every node that can be started.
+// snapshots are the version and the plan of every node and gateway that can be
+// started.
 func snapshots(t *testing.T, d *Documents) map[string]string {
 	all := make(map[string]string)
 	for id, ix := range d.meshes {
-		for name := range ix.of[nodeKind] {
-			if s, _ := d.Compile(mesh.Resource{Mesh: id.name, Name: name}, Options{}); s != nil {
-				all[id.name+"/"+name] = s.Version + "\n" + origin.ReplaceAllString(plan(s), "")
+		for _, k := range []struct {
+			of kind
+			as mesh.ResourceKind
+		}{{nodeKind, mesh.VirtualNode}, {gatewayKind, mesh.VirtualGateway}} {
+			for name := range ix.of[k.of] {
+				res := mesh.Resource{Mesh: id.name, Kind: k.as, Name: name}
+				if s, _ := d.Compile(res, Options{}); s != nil {
+					lines := strings.Split(origin.ReplaceAllString(plan(s), ""), "\n")
+					if k.of == gatewayKind { // whose plan tells services in the order of their places
+						slices.Sort(lines)
+					}
+					all[res.String()] = s.Version + "\n" + strings.Join(lines, "\n")
+				}
 			}
 		}
 	}

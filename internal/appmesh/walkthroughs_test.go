@@ -100,13 +100,13 @@ func walkthroughs(t *testing.T) []string {
 // asDeployed reads a file and what it is read with.
 func asDeployed(t *testing.T, file string) *reading {
 	r := &reading{checks: Checks{Params: fillings, Imports: imports}, file: file}
-	r.values = walkthrough(t, file)
+	r.values = deployedValues(t, file)
 	files, text := beside(file)
 	if names := fragment(file); names != "" {
 		files = append(files, siblings(t, file, names)...)
 	}
 	for _, other := range files {
-		r.beside = append(r.beside, walkthrough(t, other)...)
+		r.beside = append(r.beside, deployedValues(t, other)...)
 	}
 	if text != "" {
 		values, err := readText("mesh", []byte(text))
@@ -143,8 +143,8 @@ func fragment(file string) string {
 	return ""
 }
 
-// walkthrough reads the values of one file, with the names it was given.
-func walkthrough(t *testing.T, file string) []*value {
+// deployedValues reads the values of one file, with the names it was given.
+func deployedValues(t *testing.T, file string) []*value {
 	data, err := os.ReadFile(filepath.Join("..", "..", "test", "corpus", "walkthroughs", filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func walkthrough(t *testing.T, file string) []*value {
 }
 
 // TestWalkthroughs: what each file is read as: how many resources of each
-// kind, which nodes of its can be started, and what is found in it.
+// kind, which nodes and gateways of its cannot be started, and what is found in it.
 //
 // `go test ./internal/appmesh -run Walkthroughs -update` rewrites
 // testdata/walkthroughs.
@@ -207,10 +207,16 @@ func (r *reading) report(t *testing.T, b *bytes.Buffer) {
 		}
 		total++
 		counts[res.kind]++
-		if res.kind == nodeKind {
-			if s, _ := d.Compile(mesh.Resource{Mesh: res.mesh, Owner: res.owner, Name: res.name}, Options{}); s == nil {
-				stopped = append(stopped, res.name)
-			}
+		as := mesh.Resource{Mesh: res.mesh, Owner: res.owner, Name: res.name}
+		switch res.kind {
+		case nodeKind:
+		case gatewayKind:
+			as.Kind = mesh.VirtualGateway
+		default:
+			continue
+		}
+		if s, _ := d.Compile(as, Options{}); s == nil {
+			stopped = append(stopped, res.name)
 		}
 	}
 	fmt.Fprintf(b, "== %s\n", r.file)
