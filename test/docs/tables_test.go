@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/config"
 )
 
@@ -18,6 +19,7 @@ var tables = []struct {
 }{
 	{"docs/configuration.md", "settings", settings},
 	{"docs/configuration.md", "variables", variables},
+	{"docs/configuration.md", "fields", fields},
 }
 
 // TestTablesAreThoseOfTheCode: a table that differs from what the code says is
@@ -82,6 +84,24 @@ func variables() string {
 			effect += " (with " + code(v.Needs) + ")"
 		}
 		row(&b, code(v.Name), cell(effect))
+	}
+	return b.String()
+}
+
+// fields are those that documents may say, a table for each kind.
+func fields() string {
+	var b strings.Builder
+	of := ""
+	for _, f := range appmesh.SpecFields() {
+		if f.Of != of {
+			of = f.Of
+			b.WriteString("\n### " + of + "\n\n| field | takes | default | meaning |\n|---|---|---|---|\n")
+		}
+		otherwise := f.Default
+		if f.Required {
+			otherwise = "required"
+		}
+		row(&b, code(f.Path), cell(f.Takes), cell(otherwise), cell(f.Meaning))
 	}
 	return b.String()
 }
