@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,45 +29,6 @@ func TestExportReadsWalkthroughsTheSame(t *testing.T) {
 	for _, file := range walkthroughs(t) {
 		t.Run(file, func(t *testing.T) { sameMesh(t, asDeployed(t, file).read(-1)) })
 	}
-}
-
-// documentSets are the directories of test/corpus and the archives of testdata.
-func documentSets(t *testing.T) map[string][]Source {
-	sets := make(map[string][]Source)
-	root := filepath.Join("..", "..", "test", "corpus")
-	entries, err := filepath.Glob(filepath.Join(root, "*"))
-	walks, _ := filepath.Glob(filepath.Join(root, "walkthroughs", "*"))
-	if err != nil || len(entries) == 0 || len(walks) == 0 {
-		t.Fatal("no corpus", err)
-	}
-	for _, entry := range append(entries, walks...) {
-		if info, err := os.Stat(entry); err == nil && info.IsDir() && filepath.Base(entry) != "walkthroughs" {
-			sources, _, err := ReadPaths([]string{entry})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sets[filepath.Base(entry)] = sources
-		}
-	}
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no archives", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, archived := splitArchive(data)
-		sources := corpus(t, setting(head, "corpus"))
-		for _, s := range archived {
-			if s.Name != "want" {
-				sources = append(sources, s)
-			}
-		}
-		sets[filepath.Base(file)] = sources
-	}
-	return sets
 }
 
 // exported is what is written of d, read again.
