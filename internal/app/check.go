@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/check"
@@ -21,11 +20,10 @@ proxy's container cannot be read.
 // checkSwitch holds task definitions and a mesh against this build.
 func checkSwitch(p *Process, args []string) int {
 	fs := newFlags(checkUsage)
-	tasks := pathsFlag(fs.Func, "task-definition", "ECS task definitions: `FILES`, separated by commas; repeat for more")
-	paths := pathsFlag(fs.Func, "mesh", "documents of the mesh: files, directories, globs: `PATHS`, separated by commas; repeat for more")
+	tasks := pathsFlag(fs, "task-definition", "ECS task definitions")
+	paths := pathsFlag(fs, "mesh", "documents of the mesh, files, directories, globs")
 	node := fs.String("node", "", "what the proxy stands for, instead of what its variables say: `RESOURCE` like mesh/M/virtualNode/N, or its name alone")
-	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
-	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	checks := documentFlags(fs)
 	format := fs.String("format", "text", "text or json")
 	all := fs.Bool("all", false, "list the fields that are honoured, too")
 	rest, code, done := parseFlags(p, fs, args)
@@ -37,17 +35,17 @@ func checkSwitch(p *Process, args []string) int {
 		return ExitUsage
 	}
 	subject := check.Subject{}
-	if err := readSubject(&subject, checksWith(params, imports), *tasks, *paths); err != nil {
+	if err := readSubject(&subject, checks, *tasks, *paths); err != nil {
 		fmt.Fprintln(p.Stderr, "outrider check:", err)
 		return ExitEnvironment
 	}
 	if *node != "" {
-		docs := subject.Documents
-		if docs == nil {
-			docs = appmesh.Parse(nil)
+		var all []mesh.Resource
+		if subject.Documents != nil {
+			all = subject.Documents.Proxies()
 		}
 		var err error
-		if subject.Node, err = chooseResource(p, *node, docs); err != nil {
+		if subject.Node, err = givenResource(*node, all); err != nil {
 			fmt.Fprintln(p.Stderr, "outrider check:", err)
 			return ExitUsage
 		}
@@ -55,53 +53,30 @@ func checkSwitch(p *Process, args []string) int {
 	return writeCheck(p, subject.Report(), *format, *all)
 }
 
-// pathsFlag is a flag that takes several paths, and may be repeated.
-func pathsFlag(flag func(name, usage string, set func(string) error), name, usage string) *[]string {
-	var paths []string
-	flag(name, usage, func(text string) error {
-		for path := range strings.SplitSeq(text, ",") {
-			if path = strings.TrimSpace(path); path != "" {
-				paths = append(paths, path)
-			}
-		}
-		return nil
-	})
-	return &paths
-}
-
 // readSubject reads what there is to check. The error is that a path is not
 // there; what is wrong in a file is a finding.
 func readSubject(s *check.Subject, checks appmesh.Checks, tasks, paths []string) error {
 	var documents []appmesh.Source
 	if len(paths) > 0 {
-		sources, findings, err := appmesh.ReadPaths(paths)
+		sources, findings, err := readSources(paths)
 		if err != nil {
 			return err
 		}
 		documents = sources
 		s.Documents = checks.Parse(sources)
-		s.Findings = nothingThere(findings)
+		s.Findings = findings
 	}
 	if len(tasks) == 0 {
 		return nil
 	}
-	sources, findings, err := appmesh.ReadPaths(tasks)
+	sources, findings, err := readSources(tasks)
 	if err != nil {
 		return err
 	}
 	read, wrong := checks.TaskDefinitions(sources, documents)
 	s.Tasks = read
-	s.Findings = append(append(s.Findings, nothingThere(findings)...), wrong...)
+	s.Findings = append(append(s.Findings, findings...), wrong...)
 	return nil
-}
-
-// nothingThere makes errors of paths without a document: here nobody waits for
-// one.
-func nothingThere(findings []mesh.Finding) []mesh.Finding {
-	for i := range findings {
-		findings[i].Severity = mesh.Error
-	}
-	return findings
 }
 
 func writeCheck(p *Process, r *check.Report, format string, all bool) int {

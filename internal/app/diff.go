@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/diff"
@@ -14,9 +13,8 @@ import (
 func diffCommand(p *Process, args []string) int {
 	fs := newFlags("usage: outrider diff [--node RESOURCE] [--param NAME=VALUE] [--import NAME=VALUE] [--format text|json] A B\n" +
 		"A and B are paths of documents, several of one set joined by commas. Exits 1 when traffic changes.")
-	node := fs.String("node", "", "compare what this `resource` is told (mesh/M/virtualNode/N); otherwise every virtual node and gateway")
-	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
-	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	node := fs.String("node", "", "compare what this `RESOURCE` is told, mesh/M/virtualNode/N or its name alone; otherwise every virtual node and gateway")
+	checks := documentFlags(fs)
 	format := fs.String("format", "text", "text or json")
 	paths, code, done := parseFlags(p, fs, args)
 	switch {
@@ -26,25 +24,25 @@ func diffCommand(p *Process, args []string) int {
 		fs.Usage()
 		return ExitUsage
 	}
-	var only *mesh.Resource
-	if *node != "" {
-		res, err := mesh.ParseResource(*node)
-		if err != nil {
-			fmt.Fprintf(p.Stderr, "outrider diff: --node %q: %v\n", *node, err)
-			return ExitUsage
-		}
-		only = &res
-	}
-	var sets [2]diff.Set
+	var sides [2]side
 	for i, path := range paths {
-		set, err := readSet(path, checksWith(params, imports), only)
+		docs, unread, err := readDocuments(checks, splitPaths(path))
 		if err != nil {
 			fmt.Fprintln(p.Stderr, "outrider diff:", err)
 			return ExitEnvironment
 		}
-		sets[i] = set
+		sides[i] = side{path, docs, unread}
 	}
-	report := diff.Between(sets[0], sets[1])
+	var only *mesh.Resource
+	if *node != "" {
+		res, err := givenResource(*node, proxiesOf(sides))
+		if err != nil {
+			fmt.Fprintln(p.Stderr, "outrider diff:", err)
+			return ExitUsage
+		}
+		only = &res
+	}
+	report := diff.Between(sides[0].set(only), sides[1].set(only))
 	var err error
 	if *format == "json" {
 		err = diff.WriteJSON(p.Stdout, report)
@@ -60,21 +58,30 @@ func diffCommand(p *Process, args []string) int {
 	return ExitFine
 }
 
-// readSet reads the documents of one set and compiles what each of its proxies
-// is told, or only one's.
-func readSet(path string, c appmesh.Checks, only *mesh.Resource) (diff.Set, error) {
-	set := diff.Set{Name: path, Proxies: make(map[mesh.Resource]*mesh.Snapshot)}
-	sources, findings, err := appmesh.ReadPaths(strings.Split(path, ","))
-	if err != nil {
-		return set, err
+// A side is one of the two sets as it was read.
+type side struct {
+	name   string // its paths
+	docs   *appmesh.Documents
+	unread []mesh.Finding // of paths where no document is
+}
+
+// proxiesOf are the resources that either side describes, each once.
+func proxiesOf(sides [2]side) []mesh.Resource {
+	all := sides[0].docs.Proxies()
+	for _, res := range sides[1].docs.Proxies() {
+		if !slices.Contains(all, res) {
+			all = append(all, res)
+		}
 	}
-	for _, f := range findings { // nothing is there
-		set.Findings = append(set.Findings, mesh.Finding{Position: f.Position, Message: f.Message, Hint: f.Hint})
-	}
-	docs := c.Parse(sources)
-	proxies := docs.Proxies()
+	return all
+}
+
+// set compiles what each of the side's proxies is told, or only one's.
+func (s side) set(only *mesh.Resource) diff.Set {
+	set := diff.Set{Name: s.name, Proxies: make(map[mesh.Resource]*mesh.Snapshot), Findings: s.unread}
+	proxies := s.docs.Proxies()
 	if only == nil {
-		set.Findings = append(set.Findings, misread(docs)...)
+		set.Findings = append(set.Findings, misread(s.docs)...)
 	} else {
 		described := slices.ContainsFunc(proxies, func(res mesh.Resource) bool {
 			return res.Mesh == only.Mesh && res.Kind == only.Kind && res.Name == only.Name
@@ -84,10 +91,10 @@ func readSet(path string, c appmesh.Checks, only *mesh.Resource) (diff.Set, erro
 		}
 	}
 	if len(proxies) == 0 && len(set.Findings) == 0 {
-		set.Findings = append(set.Findings, nobody(docs, path, only))
+		set.Findings = append(set.Findings, nobody(s.docs, s.name, only))
 	}
 	for _, res := range proxies {
-		snapshot, found := docs.Compile(res, appmesh.Options{})
+		snapshot, found := s.docs.Compile(res, appmesh.Options{})
 		set.Proxies[res] = snapshot
 		if snapshot != nil {
 			continue
@@ -98,7 +105,7 @@ func readSet(path string, c appmesh.Checks, only *mesh.Resource) (diff.Set, erro
 			}
 		}
 	}
-	return set, nil
+	return set
 }
 
 // nobody says that a set describes no proxy, or not the one that is asked for.

@@ -39,7 +39,8 @@ func TestDiff(t *testing.T) {
 		{"nothing to compare", []string{t.TempDir(), a}, ExitFindings, "no document here yet"},
 		{"a path that is not there", []string{dir + "/nowhere", a}, ExitEnvironment, ""},
 		{"one set", []string{a}, ExitUsage, ""},
-		{"no resource", []string{"--node", "front", a, a}, ExitUsage, ""},
+		{"of one node by its name alone", []string{"--node", "front", a, other}, ExitFindings, "  ~ traffic that no backend covers\n"},
+		{"no resource", []string{"--node", "m/front", a, a}, ExitUsage, ""},
 		{"no format", []string{"--format", "yaml", a, a}, ExitUsage, ""},
 	} {
 		code, stdout, stderr := outrider(t, append(append([]string{"diff"}, param...), tt.args...)...)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/config"
 	"github.com/outrider-mesh/outrider/internal/doctor"
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -21,15 +22,14 @@ says which way into the sidecar works here, and what stands in the way; changes 
 
 // diagnosis is what `outrider doctor` was asked.
 type diagnosis struct {
-	paths   []string // of documents
-	node    string
-	admin   string
-	params  map[string]string
-	imports map[string]string
-	rules   iptables.Flags
-	format  string
-	given   map[string]bool // flags that were given
-	apply   string
+	paths  *[]string // of documents
+	node   string
+	admin  string
+	checks appmesh.Checks
+	rules  iptables.Flags
+	format string
+	given  map[string]bool // flags that were given
+	apply  string
 }
 
 // doctorCommand examines the place it runs in: exit code 1 if something is wrong.
@@ -43,6 +43,9 @@ func doctorCommand(ctx context.Context, p *Process, args []string) int {
 	case errors.Is(err, errUnreadable):
 		fmt.Fprintln(p.Stderr, "outrider doctor:", err)
 		return ExitEnvironment
+	case errors.Is(err, errNobody):
+		fmt.Fprintln(p.Stderr, "outrider doctor:", err)
+		return ExitFindings
 	case err != nil:
 		fmt.Fprintln(p.Stderr, "outrider doctor:", err)
 		return ExitUsage
@@ -54,13 +57,9 @@ func doctorCommand(ctx context.Context, p *Process, args []string) int {
 func parseDiagnosis(p *Process, args []string) (d *diagnosis, code int, done bool) {
 	d = &diagnosis{given: map[string]bool{}}
 	fs := newFlags(doctorUsage)
-	fs.Func("mesh", "App Mesh documents: `PATHS`; repeat for more (as the sidecar's variables here say)", func(text string) error {
-		d.paths = append(d.paths, text)
-		return nil
-	})
+	d.paths = pathsFlag(fs, "mesh", "documents, if not those that the sidecar's variables here name")
 	fs.StringVar(&d.node, "node", "", "what the sidecar stands for: `RESOURCE` mesh/M/virtualNode/N, or its name alone (as the variables here say, or the only one)")
-	d.params = assignments(fs, "param", "a parameter of templates: `NAME=VALUE`; repeat for more")
-	d.imports = assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	d.checks = documentFlags(fs)
 	fs.StringVar(&d.admin, "admin", "", "`ADDRS` of the admin page as outrider run takes them (as the variables here say)")
 	d.rules.Register(fs)
 	fs.StringVar(&d.format, "format", "text", "text or json")
@@ -137,13 +136,13 @@ const noNode = "--node=mesh/none/virtualNode/none"
 
 // runFlags are the flags of outrider run; named is false if they and the environment do not say what it stands for.
 func (d *diagnosis) runFlags(p *Process) (args []string, named bool, err error) {
-	for _, path := range d.paths {
+	for _, path := range *d.paths {
 		args = append(args, "--mesh="+path)
 	}
-	for name, value := range d.params {
+	for name, value := range d.checks.Params {
 		args = append(args, "--param="+name+"="+value)
 	}
-	for name, value := range d.imports {
+	for name, value := range d.checks.Imports {
 		args = append(args, "--import="+name+"="+value)
 	}
 	if d.admin != "" {
@@ -151,31 +150,19 @@ func (d *diagnosis) runFlags(p *Process) (args []string, named bool, err error) 
 	}
 	ofEnvironment := slices.ContainsFunc(append([]string{"OUTRIDER_NODE"}, resourceVariables...), func(name string) bool { return p.Getenv(name) != "" })
 	switch {
-	case d.node != "" && (len(d.paths) == 0 || strings.Contains(d.node, "/")):
+	case d.node != "" && (len(*d.paths) == 0 || strings.Contains(d.node, "/")):
 		return append(args, "--node="+d.node), true, nil
-	case len(d.paths) > 0 && (d.node != "" || !ofEnvironment):
-		docs, _, err := readDocuments(splitPaths(d.paths), d.params, d.imports)
+	case len(*d.paths) > 0 && (d.node != "" || !ofEnvironment):
+		docs, _, err := readDocuments(d.checks, *d.paths)
 		if err != nil {
 			return nil, false, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
-		res, err := chooseResource(p, d.node, docs)
+		res, err := chooseResource(p, d.node, docs.Proxies())
 		return append(args, "--node="+res.String()), true, err
 	case ofEnvironment:
 		return args, true, nil
 	}
 	return append(args, noNode), false, nil
-}
-
-// splitPaths takes PATHS as outrider run does: separated by commas.
-func splitPaths(lists []string) (paths []string) {
-	for _, list := range lists {
-		for path := range strings.SplitSeq(list, ",") {
-			if path = strings.TrimSpace(path); path != "" {
-				paths = append(paths, path)
-			}
-		}
-	}
-	return paths
 }
 
 // errUnreadable: documents that were named cannot be read.

@@ -27,8 +27,9 @@ exit codes: 0 it is passed on, 1 it is refused, 2 usage, 3 environment`
 // explaining is what the flags of explain say.
 type explaining struct {
 	node, admin, format string
-	meshes, headers     []string
-	params, imports     map[string]string
+	meshes              *[]string
+	headers             []string
+	checks              appmesh.Checks
 	inbound             bool
 	direct, proxy       bool
 	port                uint
@@ -38,20 +39,19 @@ type explaining struct {
 func explainCommand(ctx context.Context, p *Process, args []string) int {
 	var ask explaining
 	fs := newFlags(explainUsage)
-	list := func(to *[]string) func(string) error {
-		return func(text string) error { *to = append(*to, text); return nil }
-	}
-	fs.Func("mesh", "a `path` of documents; repeat for more", list(&ask.meshes))
+	ask.meshes = pathsFlag(fs, "mesh", "documents")
 	fs.StringVar(&ask.node, "node", "", "the `resource` whose sidecar it is: mesh/M/virtualNode/N, or N (the only one; else as APPMESH_RESOURCE_ARN says)")
 	fs.StringVar(&ask.admin, "admin", "", "`address` of a running sidecar's admin page: 127.0.0.1:9901, or unix:///path")
-	fs.Func("H", "a `header` \"name: value\"; repeat for more", list(&ask.headers))
+	fs.Func("H", "a `header` \"name: value\"; repeat for more", func(text string) error {
+		ask.headers = append(ask.headers, text)
+		return nil
+	})
 	fs.BoolVar(&ask.inbound, "inbound", false, "somebody calls the node (by default its app calls out)")
 	fs.BoolVar(&ask.direct, "direct", false, "nothing redirects: the connection is made to the sidecar's own port")
 	fs.BoolVar(&ask.proxy, "proxy", false, "likewise, as HTTP_PROXY makes clients ask")
 	fs.UintVar(&ask.port, "port", 0, "the `port` that the connection arrives for, where it is not the URL's: behind a load balancer")
 	fs.StringVar(&ask.format, "format", "text", "text or json")
-	ask.params = assignments(fs, "param", "a parameter of templates: `NAME=VALUE`; repeat for more")
-	ask.imports = assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	ask.checks = documentFlags(fs)
 	rest, code, done := parseFlags(p, fs, args)
 	switch {
 	case done:
@@ -113,7 +113,7 @@ func (ask *explaining) answer(ctx context.Context, p *Process, line string) (exp
 	switch {
 	case err != nil:
 		return explain.Explanation{}, err
-	case (ask.admin == "") == (len(ask.meshes) == 0):
+	case (ask.admin == "") == (len(*ask.meshes) == 0):
 		return explain.Explanation{}, errors.New("give either --mesh, the documents, or --admin, a running sidecar")
 	case ask.admin != "" && ask.node != "":
 		return explain.Explanation{}, errors.New("--node goes with --mesh: a running sidecar stands for one resource")
@@ -135,15 +135,16 @@ func (ask *explaining) way() explain.Way {
 
 // documents asks what a sidecar would do that ran the documents.
 func (ask *explaining) documents(p *Process, q explain.Request) (none explain.Explanation, _ error) {
-	docs, unread, err := readDocuments(ask.meshes, ask.params, ask.imports)
+	docs, unread, err := readDocuments(ask.checks, *ask.meshes)
 	if err != nil {
 		return none, &coded{ExitEnvironment, err}
 	}
-	if len(docs.Proxies()) == 0 {
+	proxies := docs.Proxies()
+	if len(proxies) == 0 {
 		appmesh.WriteText(p.Stderr, append(unread, docs.Check()...), docs.Documents())
-		return none, &coded{ExitFindings, errors.New("no virtual node and no virtual gateway is in the documents")}
+		return none, &coded{ExitFindings, errNobody}
 	}
-	res, err := chooseResource(p, ask.node, docs)
+	res, err := chooseResource(p, ask.node, proxies)
 	if err != nil {
 		return none, err
 	}
@@ -179,7 +180,7 @@ func (ask *explaining) running(ctx context.Context, p *Process, line string) (e 
 	if err != nil {
 		return e, err
 	}
-	text, err := postAny(ctx, page, "/explain", ask.form(line))
+	text, err := askExplain(ctx, page, ask.form(line))
 	if err != nil {
 		return e, &coded{ExitEnvironment, err}
 	}

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,51 +40,20 @@ func (ask *explaining) form(line string) url.Values {
 	return form
 }
 
-// mostAnswer bounds what is read of an admin page's answer.
-const mostAnswer = 64 << 20
-
-// postAny posts a form to the first address of an admin page that can be
-// reached, and gives the answer.
-func postAny(ctx context.Context, page config.Admin, path string, form url.Values) ([]byte, error) {
-	if page.Socket.V != "" {
-		return post(ctx, "unix", page.Socket.V, path, form)
-	}
-	var first error
-	for _, addr := range page.Addrs.V {
-		text, err := post(ctx, "tcp", dialable(addr).String(), path, form)
-		if err == nil {
-			return text, nil
+// askExplain puts the question to the first address of an admin page that can be
+// reached.
+func askExplain(ctx context.Context, page config.Admin, form url.Values) (text []byte, err error) {
+	for i, door := range page.Doors() {
+		status, answer, failure := askPage(ctx, door, 10*time.Second, "/explain", form)
+		if failure == nil && status != http.StatusOK {
+			failure = fmt.Errorf("the admin page at %s answers %d %s: %.200s", door.Address, status, http.StatusText(status), strings.TrimSpace(string(answer)))
 		}
-		if first == nil {
-			first = err
+		if failure == nil {
+			return answer, nil
+		}
+		if i == 0 {
+			err = failure
 		}
 	}
-	return nil, first
-}
-
-func post(ctx context.Context, network, addr, path string, form url.Values) ([]byte, error) {
-	client := http.Client{
-		Timeout: 10 * time.Second,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, addr)
-			},
-		},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("asking the admin page: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the admin page at %s answers %s: %.200s", addr, resp.Status, strings.TrimSpace(string(text)))
-	}
-	return text, err
+	return nil, err
 }

@@ -13,8 +13,7 @@ import (
 func export(p *Process, args []string) int {
 	fs := newFlags("usage: outrider export --format cli|cloudformation|kubernetes [--param NAME=VALUE] [--import NAME=VALUE] PATH...")
 	format := fs.String("format", "", "what to print: cli (a JSON list of requests), cloudformation (a template in JSON) or kubernetes (v1beta2 manifests in YAML)")
-	params := assignments(fs, "param", "a parameter of templates, also AWS::Region, RESOURCE or RESOURCE.ATTRIBUTE: `NAME=VALUE`; repeat for more")
-	imports := assignments(fs, "import", "what another CloudFormation stack exports: `NAME=VALUE`; repeat for more")
+	checks := documentFlags(fs)
 	paths, code, done := parseFlags(p, fs, args)
 	switch {
 	case done:
@@ -28,15 +27,11 @@ func export(p *Process, args []string) int {
 		fmt.Fprintln(p.Stderr, "outrider export: --format:", err)
 		return ExitUsage
 	}
-	sources, findings, err := appmesh.ReadPaths(paths)
+	docs, findings, err := readDocuments(checks, paths)
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "outrider export:", err)
 		return ExitEnvironment
 	}
-	for i := range findings {
-		findings[i].Severity = mesh.Error // nothing is exported of what is not there
-	}
-	docs := checksWith(params, imports).Parse(sources)
 	if docs.Resources() == 0 && len(findings) == 0 {
 		findings = append(findings, mesh.Finding{Severity: mesh.Error, Message: "no resource in " + strings.Join(paths, ", ")})
 	}

@@ -3,10 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/config"
@@ -33,7 +30,7 @@ func health(ctx context.Context, p *Process, args []string) int {
 	}
 	deadline := time.Now().Add(*wait)
 	for {
-		state, err := askAny(ctx, page)
+		state, err := askState(ctx, page)
 		if state == "LIVE" {
 			fmt.Fprintln(p.Stdout, state)
 			return ExitFine
@@ -53,15 +50,12 @@ func health(ctx context.Context, p *Process, args []string) int {
 	}
 }
 
-// askAny asks the addresses one after another until one says LIVE: they lead
-// to one sidecar, and a host may lack the family of one. What the first says
-// is the answer if none does.
-func askAny(ctx context.Context, page config.Admin) (state string, err error) {
-	if page.Socket.V != "" {
-		return askState(ctx, "unix", page.Socket.V)
-	}
-	for i, addr := range page.Addrs.V {
-		answer, failure := askState(ctx, "tcp", dialable(addr).String())
+// askState gives the text of /ready: "LIVE" if any address says so, else what the
+// first says.
+func askState(ctx context.Context, page config.Admin) (state string, err error) {
+	for i, door := range page.Doors() {
+		_, text, failure := askPage(ctx, door, 2*time.Second, "/ready", nil)
+		answer := strings.TrimRight(string(text), "\n")
 		if answer == "LIVE" {
 			return answer, nil
 		}
@@ -70,45 +64,4 @@ func askAny(ctx context.Context, page config.Admin) (state string, err error) {
 		}
 	}
 	return state, err
-}
-
-// dialable is where a port bound to all addresses is reached.
-func dialable(addr netip.AddrPort) netip.AddrPort {
-	switch {
-	case !addr.Addr().IsUnspecified():
-		return addr
-	case addr.Addr().Is6():
-		return netip.AddrPortFrom(netip.IPv6Loopback(), addr.Port())
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addr.Port())
-}
-
-// askState gives the text of /ready.
-func askState(ctx context.Context, network, addr string) (string, error) {
-	client := http.Client{
-		Timeout: 2 * time.Second,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, addr)
-			},
-		},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/ready", nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 64))
-	if err != nil {
-		return "", err
-	}
-	for len(text) > 0 && text[len(text)-1] == '\n' {
-		text = text[:len(text)-1]
-	}
-	return string(text), nil
 }

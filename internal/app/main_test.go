@@ -151,9 +151,9 @@ func TestHealthFindsTheAdminPageOfThisTask(t *testing.T) {
 		{"OUTRIDER_DRAIN_TIME=nonsense", "127.0.0.1:9901"},
 	} {
 		page, err := config.ParseAdmin("", []string{"X=y", tt.environ})
-		got := page.Socket.V
-		for _, a := range page.Addrs.V {
-			got = strings.TrimPrefix(got+","+dialable(a).String(), ",")
+		got := ""
+		for _, door := range page.Doors() {
+			got = strings.TrimPrefix(got+","+door.Address, ",")
 		}
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %s, %v, want %s", tt.environ, got, err, tt.want)

@@ -114,7 +114,11 @@ func TestEachFaultIsNamed(t *testing.T) {
 		"no resolver":           {func(p *place, _ *Patient) { delete(p.files, "etc/resolv.conf") }, "resolver", Doubtful, "does not exist", ""},
 		"a sidecar that drains": {func(p *place, _ *Patient) { p.state(503, "DRAINING") }, "admin page", Wrong, "DRAINING", "health --wait"},
 		"no admin page":         {func(p *place, _ *Patient) { p.gone(9901) }, "admin page", Wrong, "connection refused", "--admin"},
-		"somebody else's page":  {func(p *place, _ *Patient) { p.page["/server_info"] = answer{status: 404} }, "admin page", Wrong, "404", ""},
+		"an admin page on the second of its addresses": {func(p *place, q *Patient) {
+			q.Admin.Addrs.V = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:9902"), netip.MustParseAddrPort("127.0.0.1:9901")}
+			p.closed[9902] = true
+		}, "admin page", Good, "LIVE", ""},
+		"somebody else's page": {func(p *place, _ *Patient) { p.page["/server_info"] = answer{status: 404} }, "admin page", Wrong, "404", ""},
 		"another node's sidecar": {func(p *place, q *Patient) { q.Snapshot.Resource.Name = "back" },
 			"resource", Doubtful, "stands for mesh/m/virtualNode/front", "--node"},
 		"few files": {func(p *place, _ *Patient) {

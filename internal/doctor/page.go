@@ -8,9 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/outrider-mesh/outrider/internal/config"
 )
 
 // page says whether the admin page answers, and who does.
@@ -63,20 +64,29 @@ const (
 	mostAnswer = 64 << 10
 )
 
+// ask gives the answer of the first address that gives one, else what became of
+// the first.
 func (c *chart) ask(ctx context.Context, path string) answer {
+	first := answer{err: errors.New("the admin page has no address")}
+	for i, door := range c.patient.Admin.Doors() {
+		a := c.askAt(ctx, door, path)
+		if a.err == nil {
+			return a
+		}
+		if i == 0 {
+			first = a
+		}
+	}
+	return first
+}
+
+func (c *chart) askAt(ctx context.Context, door config.Door, path string) answer {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	network, address := "unix", c.patient.Admin.Socket.V
-	if address == "" {
-		if len(c.patient.Admin.Addrs.V) == 0 {
-			return answer{err: errors.New("the admin page has no address")}
-		}
-		network, address = "tcp", dialable(c.patient.Admin.Addrs.V[0]).String()
-	}
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return c.machine.Dial(ctx, network, address)
+			return c.machine.Dial(ctx, door.Network, door.Address)
 		},
 	}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
@@ -90,17 +100,6 @@ func (c *chart) ask(ctx context.Context, path string) answer {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	return answer{resp.StatusCode, string(text), err}
-}
-
-// dialable is where a port bound to all addresses is reached.
-func dialable(addr netip.AddrPort) netip.AddrPort {
-	switch {
-	case !addr.Addr().IsUnspecified():
-		return addr
-	case addr.Addr().Is6():
-		return netip.AddrPortFrom(netip.IPv6Loopback(), addr.Port())
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addr.Port())
 }
 
 // serverInfo is what we read of /server_info.
