@@ -2,15 +2,14 @@ package appmesh
 
 import (
 	"bytes"
-	"flag"
-	"github.com/outrider-mesh/outrider/internal/mesh"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/testkit/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var update = golden.Update
 
 // TestGolden compiles testdata/*.txtar. Each holds documents and names them
 // (or a file or directory of test/corpus) and a resource:
@@ -26,64 +25,22 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 //
 // `go test ./internal/appmesh -run Golden -update` rewrites what is wanted.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no golden files: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { golden(t, file) })
-	}
-}
-
-func golden(t *testing.T, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, sources := splitArchive(data)
-	want := ""
-	if last := len(sources) - 1; last >= 0 && sources[last].Name == "want" {
-		want, sources = string(sources[last].Data), sources[:last]
-	}
-	sources = append(corpus(t, setting(head, "corpus")), sources...)
-	params := make(map[string]string)
-	for _, param := range strings.Fields(setting(head, "params")) {
-		name, value, _ := strings.Cut(param, "=")
-		params[name] = value
-	}
-	d := Checks{Params: params}.Parse(sources)
-	var got bytes.Buffer
-	if name := setting(head, "resource"); name == "" {
-		_ = WriteText(&got, d.Check(), d.Documents())
-	} else {
+	golden.Test(t, func(t *testing.T, a *golden.Archive) string {
+		d := Checks{Params: a.Assignments("params")}.Parse(append(corpus(t, a.Setting("corpus")), sourcesOf(a)...))
+		var got bytes.Buffer
+		name := a.Setting("resource")
+		if name == "" {
+			_ = WriteText(&got, d.Check(), d.Documents())
+			return got.String()
+		}
 		res, err := mesh.ParseResource(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		snapshot, findings := d.Compile(res, Options{})
 		_ = WriteText(&got, findings, d.Documents())
-		got.WriteString("\n" + plan(snapshot))
-	}
-	if *update {
-		kept, _, _ := bytes.Cut(data, []byte("-- want --\n"))
-		if err := os.WriteFile(file, append(append(bytes.Clone(kept), "-- want --\n"...), got.Bytes()...), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if got.String() != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got.String(), want)
-	}
-}
-
-// setting reads "# name: value" from an archive's head.
-func setting(head, name string) string {
-	for _, line := range strings.Split(head, "\n") {
-		if value, ok := strings.CutPrefix(line, "# "+name+": "); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
+		return got.String() + "\n" + plan(snapshot)
+	})
 }
 
 // corpus reads a file or directory of test/corpus under short names.
@@ -106,20 +63,19 @@ func corpus(t *testing.T, dir string) []Source {
 	return sources
 }
 
-// splitArchive reads the txtar form: a head, then "-- name --" before each file.
-func splitArchive(data []byte) (head string, files []Source) {
-	var current *Source
-	for _, line := range bytes.SplitAfter(data, []byte("\n")) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "-- "); ok && strings.HasSuffix(name, " --") {
-			files = append(files, Source{Name: strings.TrimSuffix(name, " --")})
-			current = &files[len(files)-1]
-			continue
-		}
-		if current == nil {
-			head += string(line)
-		} else {
-			current.Data = append(current.Data, line...)
-		}
+// sourcesOf are the files of an archive.
+func sourcesOf(a *golden.Archive) (sources []Source) {
+	for _, f := range a.Files {
+		sources = append(sources, Source{Name: f.Name, Data: f.Data})
 	}
-	return head, files
+	return sources
 }
+
+// splitArchive gives the head of an archive and its files.
+func splitArchive(data []byte) (head string, files []Source) {
+	a := golden.Split(string(data))
+	return a.Head, sourcesOf(a)
+}
+
+// setting is what a head says of a name.
+func setting(head, name string) string { return (&golden.Archive{Head: head}).Setting(name) }

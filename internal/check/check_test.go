@@ -8,6 +8,7 @@ import (
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/testkit/golden"
 )
 
 // A task and a mesh with nothing wrong in them.
@@ -113,7 +114,7 @@ func TestMistakes(t *testing.T) {
 		if c.effect == mesh.OnTraffic != r.Differs() && !strings.Contains(c.says, "both sides") {
 			t.Errorf("%s: traffic differs: %t\n%s", c.says, r.Differs(), text(t, r, Whole))
 		}
-		within80(t, text(t, r, Whole))
+		golden.OnPaper(t, text(t, r, Whole))
 	}
 }
 
@@ -151,7 +152,7 @@ func TestInitContainers(t *testing.T) {
 		if c.want == mesh.Approximated && v.Hint != command {
 			t.Errorf("got the hint %q, want %q", v.Hint, command)
 		}
-		within80(t, text(t, r, Whole))
+		golden.OnPaper(t, text(t, r, Whole))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/testkit/golden"
 )
 
 // TestEverythingHasAVerdict: in every task definition of test/corpus and of the
@@ -28,7 +29,7 @@ func TestEverythingHasAVerdict(t *testing.T) {
 				read++
 				s := Subject{Tasks: tasks[i : i+1], Documents: appmesh.Parse(sources)}
 				r := s.Report()
-				within80(t, text(t, r, Brief))
+				golden.OnPaper(t, text(t, r, Brief))
 				everyVerdict(t, &tasks[i], r)
 			}
 		}

@@ -3,91 +3,49 @@ package diff
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/mesh"
+	"github.com/outrider-mesh/outrider/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden compares the documents of testdata/*.txtar: those under "before"
 // with those under "after", or what "after" says to replace in them, one
 // `old => new` on a line. `go test ./internal/diff -run Golden -update`
 // rewrites what is wanted.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no golden files: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts := archive(data)
-			before, after := parts["before.yaml"], parts["after.yaml"]
-			if edits, ok := parts["edits"]; ok {
-				after = before
-				for _, line := range strings.Split(strings.TrimSpace(edits), "\n") {
-					old, now, _ := strings.Cut(line, " => ")
-					if !strings.Contains(after, old) {
-						t.Fatalf("nothing to replace: %s", line)
-					}
-					after = strings.ReplaceAll(after, old, now)
+	golden.Test(t, func(t *testing.T, a *golden.Archive) string {
+		before, _ := a.Text("before.yaml")
+		after, _ := a.Text("after.yaml")
+		if edits, ok := a.Text("edits"); ok {
+			after = before
+			for _, line := range strings.Split(strings.TrimSpace(edits), "\n") {
+				old, now, _ := strings.Cut(line, " => ")
+				if !strings.Contains(after, old) {
+					t.Fatalf("nothing to replace: %s", line)
 				}
+				after = strings.ReplaceAll(after, old, now)
 			}
-			r := Between(set("before.yaml", before), set("after.yaml", after))
-			var got bytes.Buffer
-			if err := WriteText(&got, func(string) string { return "" }, r); err != nil {
-				t.Fatal(err)
-			}
-			if *update {
-				kept, _, _ := bytes.Cut(data, []byte("-- want --\n"))
-				if err := os.WriteFile(file, append(append(bytes.Clone(kept), "-- want --\n"...), got.Bytes()...), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got.String() != parts["want"] {
-				t.Errorf("got:\n%s\nwant:\n%s", got.String(), parts["want"])
-			}
-			for _, line := range strings.Split(got.String(), "\n") {
-				if utf8.RuneCountInString(line) > 80 && strings.Contains(strings.TrimSpace(line), " ") {
-					t.Errorf("longer than 80 columns: %s", line)
-				}
-			}
-			again := Between(set("before.yaml", before), set("before.yaml", before))
-			if len(again.Groups)+len(again.Gone)+len(again.New) > 0 {
-				t.Errorf("documents differ from themselves: %+v", again)
-			}
-			var machine bytes.Buffer
-			var read jsonReport
-			if err := WriteJSON(&machine, r); err != nil || json.Unmarshal(machine.Bytes(), &read) != nil || len(read.Groups) != len(r.Groups) || read.Same != r.Same() {
-				t.Errorf("JSON: %v\n%s", err, machine.String())
-			}
-		})
-	}
-}
-
-func archive(data []byte) map[string]string {
-	parts := map[string]string{}
-	name := ""
-	for _, line := range strings.SplitAfter(string(data), "\n") {
-		if mark, ok := strings.CutPrefix(strings.TrimSpace(line), "-- "); ok && strings.HasSuffix(mark, " --") {
-			name = strings.TrimSuffix(mark, " --")
-			parts[name] = ""
-			continue
 		}
-		parts[name] += line
-	}
-	return parts
+		r := Between(set("before.yaml", before), set("after.yaml", after))
+		var got bytes.Buffer
+		if err := WriteText(&got, func(string) string { return "" }, r); err != nil {
+			t.Fatal(err)
+		}
+		golden.OnPaper(t, got.String())
+		again := Between(set("before.yaml", before), set("before.yaml", before))
+		if len(again.Groups)+len(again.Gone)+len(again.New) > 0 {
+			t.Errorf("documents differ from themselves: %+v", again)
+		}
+		var machine bytes.Buffer
+		var read jsonReport
+		if err := WriteJSON(&machine, r); err != nil || json.Unmarshal(machine.Bytes(), &read) != nil || len(read.Groups) != len(r.Groups) || read.Same != r.Same() {
+			t.Errorf("JSON: %v\n%s", err, machine.String())
+		}
+		return got.String()
+	})
 }
 
 func set(name, text string) Set {

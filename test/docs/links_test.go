@@ -61,11 +61,14 @@ func read(t *testing.T, file string) string {
 // its exit codes in docs/operations.md.
 func TestEveryCommandIsDocumented(t *testing.T) {
 	_, help := outrider(t, "help")
+	commands := 0
 	for line := range strings.Lines(help) {
-		rest, is := strings.CutPrefix(line, "  outrider ")
-		if !is {
+		indented := strings.TrimLeft(line, " ")
+		rest, is := strings.CutPrefix(indented, "outrider ")
+		if !is || indented == line {
 			continue
 		}
+		commands++
 		name := strings.Fields(rest)[0]
 		if name == "version" {
 			continue
@@ -75,6 +78,9 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 				t.Errorf("%s: no row of %s in the table of exit codes", file, name)
 			}
 		}
+	}
+	if commands < 10 {
+		t.Errorf("%d commands in\n%s", commands, help)
 	}
 }
 

@@ -148,24 +148,7 @@ func (k *task) run(t *testing.T, uid uint32, files int) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", `ulimit -n "$1" && exec "$2" run --mesh "$3"`, "sh", strconv.Itoa(files), binary, k.meshFile)
 	cmd.Env = bare("APPMESH_VIRTUAL_NODE_NAME=mesh/m/virtualNode/front")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	said, ended := &transcript{}, make(chan struct{})
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Logf("the sidecar said:\n%s", said)
-		}
-	})
-	ready := func() bool { return exec.Command(binary, "health").Run() == nil }
-	if err := poll(20*time.Second, ended, ready); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	live(t, cmd, uid)
 	return cmd
 }
 

@@ -70,7 +70,13 @@ func runIntercepted(t *testing.T, ends endpoints) {
 	kit.Here.Run(t, binary, "iptables", "apply", "--task-definition", taskDefinition)
 	cmd := exec.Command(binary, "run", "--mesh", meshFile, "--endpoints", endpointsFile)
 	cmd.Env = bare("APPMESH_VIRTUAL_NODE_NAME=mesh/m/virtualNode/front")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1337, Gid: 1337}}
+	live(t, cmd, 1337)
+}
+
+// live starts a sidecar as a user, waits until it is LIVE, and kills it when the test ends.
+func live(t *testing.T, cmd *exec.Cmd, uid uint32) {
+	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	said, ended := &transcript{}, make(chan struct{})
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
