@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"errors"
+	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -75,5 +76,24 @@ func TestAlwaysIgnoredNeverWritesToItsArgument(t *testing.T) {
 	withAlwaysIgnored(given)
 	if given[:2][1].IsValid() {
 		t.Error("the caller's array was written to")
+	}
+}
+
+func TestACommandSaysItsConfig(t *testing.T) {
+	for _, want := range []string{
+		"outrider iptables apply",
+		"outrider iptables apply --app-ports 8080,9090 --ingress-port 15010 --egress-port 15011 --ignored-uid 0,1337 --ignored-gid 5 --egress-ignored-ports 22,2049 --egress-ignored-ips 10.0.0.0/8,fd00::/8",
+		"outrider iptables apply --app-ports 8080 --ignored-gid 5",
+	} {
+		var flags Flags
+		fs := flag.NewFlagSet("", flag.ContinueOnError)
+		flags.Register(fs)
+		if err := fs.Parse(strings.Fields(want)[3:]); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := flags.Config(func(string) string { return "" })
+		if got := cfg.Command("apply"); err != nil || got != want {
+			t.Errorf("got  %s\nwant %s\n%v", got, want, err)
+		}
 	}
 }

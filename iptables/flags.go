@@ -1,8 +1,13 @@
 package iptables
 
 import (
+	"errors"
 	"flag"
+	"fmt"
+	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -44,14 +49,19 @@ func (f *Flags) Register(fs *flag.FlagSet) {
 	fs.Var(&f.taskDefinition, "task-definition", "ECS task definition `file` (JSON) whose proxyConfiguration is taken; the other flags override it")
 }
 
-// Config turns the flags into a valid Config, or reports everything that is wrong with them in one *ConfigError.
+// Config turns the flags into a valid Config, or reports everything that is wrong with them in one *ConfigError. That
+// the task definition cannot be had is an *fs.PathError.
 // It reads the task definition, if one is named, and asks the environment for APPMESH_ENABLE_IPV6 alone.
 //
 // Decisions: with a task definition nothing is defaulted, for ECS would refuse the same file; without one the ports
 // and the user of every App Mesh guide are taken. An ignored group given alone is enough, as in ECS.
 func (f *Flags) Config(env func(string) string) (Config, error) {
 	var bad problems
-	cfg := f.base(&bad)
+	cfg, err := f.base()
+	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
+		return Config{}, fmt.Errorf("reading the task definition: %w", missing)
+	}
+	bad.add(err)
 	readInto(&cfg.IngressPort, f.ingressPort, "--ingress-port", ParsePort, &bad)
 	readInto(&cfg.EgressPort, f.egressPort, "--egress-port", ParsePort, &bad)
 	readInto(&cfg.AppPorts, f.appPorts, "--app-ports", ParsePorts, &bad)
@@ -70,12 +80,39 @@ func (f *Flags) Config(env func(string) string) (Config, error) {
 	return cfg, nil
 }
 
+// Command is the `outrider iptables` command whose flags say this Config: "outrider iptables apply --app-ports 8080".
+// What is as the flags have it by themselves is left out. EnableIPv6 is the environment's, and is not in it.
+func (c Config) Command(verb string) string {
+	text := "outrider iptables " + verb
+	add := func(name, value string, given bool) {
+		if given {
+			text += " --" + name + " " + value
+		}
+	}
+	ips := slices.DeleteFunc(slices.Clone(c.EgressIgnoredIPs), func(ip netip.Prefix) bool { return slices.Contains(alwaysIgnored, ip) })
+	add("app-ports", joined(c.AppPorts), len(c.AppPorts) > 0)
+	add("ingress-port", fmt.Sprint(c.IngressPort), c.IngressPort != 0 && c.IngressPort != DefaultIngressPort)
+	add("egress-port", fmt.Sprint(c.EgressPort), c.EgressPort != 0 && c.EgressPort != DefaultEgressPort)
+	usual := len(c.IgnoredGIDs) == 0 && slices.Equal(c.IgnoredUIDs, []uint32{DefaultIgnoredUID})
+	add("ignored-uid", joined(c.IgnoredUIDs), len(c.IgnoredUIDs) > 0 && !usual)
+	add("ignored-gid", joined(c.IgnoredGIDs), len(c.IgnoredGIDs) > 0)
+	add("egress-ignored-ports", joined(c.EgressIgnoredPorts), len(c.EgressIgnoredPorts) > 0)
+	add("egress-ignored-ips", joined(ips), len(ips) > 0)
+	return text
+}
+
+func joined[T any](all []T) string {
+	var words []string
+	for _, one := range all {
+		words = append(words, fmt.Sprint(one))
+	}
+	return strings.Join(words, ",")
+}
+
 // base is the Config that explicit flags change: the task definition's, or the defaults.
-func (f *Flags) base(bad *problems) Config {
+func (f *Flags) base() (Config, error) {
 	if f.taskDefinition.given {
-		cfg, err := readTaskDefinition(f.taskDefinition.value)
-		bad.add(err)
-		return cfg
+		return readTaskDefinition(f.taskDefinition.value)
 	}
 	cfg := Config{EgressPort: DefaultEgressPort}
 	if f.appPorts.given && strings.TrimSpace(f.appPorts.value) != "" {
@@ -84,7 +121,7 @@ func (f *Flags) base(bad *problems) Config {
 	if !f.ignoredUID.given && !f.ignoredGID.given {
 		cfg.IgnoredUIDs = []uint32{DefaultIgnoredUID}
 	}
-	return cfg
+	return cfg, nil
 }
 
 func readTaskDefinition(path string) (Config, error) {

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,11 +12,16 @@ type InForce struct {
 	IngressPort, EgressPort  uint16 // 0: that direction is not intercepted
 	AppPorts                 []uint16
 	IgnoredUIDs, IgnoredGIDs []uint32
+	EgressIgnoredPorts       []uint16
+	EgressIgnoredIPs         []netip.Prefix // of the family
 }
+
+// mostInForce bounds a list of ports: one that is longer was not given port by port.
+const mostInForce = 1000
 
 // inForce reads what the chains do, as far as the jumps lead to them.
 func (l layout) inForce() (f InForce) {
-	var ports spans
+	var ports, passing spans
 	for _, j := range l.jumps {
 		if !isBuiltin(j.from) {
 			continue
@@ -27,12 +33,23 @@ func (l layout) inForce() (f InForce) {
 			} else if to != 0 {
 				f.EgressPort = to
 			}
-			if m.target == "RETURN" && m.ports == nil && m.destination == (match{}).destination && len(m.other) == 0 {
+			if m.target != "RETURN" || len(m.other) > 0 {
+				continue
+			}
+			switch bare := m.owner == "" && m.srcLocal == "" && m.dstLocal == "" && j.to == chainEgress; {
+			case m.ports == nil && !m.destination.IsValid():
 				f.ignores(m.owner)
+			case bare && m.ports == nil:
+				f.EgressIgnoredIPs = append(f.EgressIgnoredIPs, m.destination)
+			case bare && !m.destination.IsValid():
+				passing = passing.with(m.ports)
 			}
 		}
 	}
 	f.AppPorts = ports.list()
+	if passing.size() <= mostInForce {
+		f.EgressIgnoredPorts = passing.list()
+	}
 	return f
 }
 

@@ -80,6 +80,14 @@ func (s spans) meets(other spans) bool { return !s.without(other).equal(s) }
 
 func (s spans) equal(other spans) bool { return slices.Equal(s, other) }
 
+// size is how many ports it holds.
+func (s spans) size() (n int) {
+	for _, r := range s {
+		n += r.high - r.low + 1
+	}
+	return n
+}
+
 // list is every port of it; only for sets that were given port by port.
 func (s spans) list() (ports []uint16) {
 	for _, r := range s {

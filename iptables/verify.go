@@ -59,7 +59,7 @@ func (k Kind) Meaning() string {
 	case MissingRule, WrongRule:
 		return "what the rule is about goes another way than planned"
 	case MissingJump:
-		return "the chain is filled, but no packet comes to it"
+		return "no packet comes to the chain, whatever is in it"
 	case WrongOrder:
 		return "a rule above it decides first"
 	case ExtraRule:
@@ -164,8 +164,36 @@ func (t table) owns(all []Difference) []Difference {
 	for i := range all {
 		all[i].Variant = t.variant
 		if all[i].Kind == ForeignFirst {
-			all[i].Undo = strings.TrimSuffix(path.Base(t.save), "-save") + " -t nat -D " + strings.TrimPrefix(all[i].Found, "-A ")
+			all[i].Undo = strings.TrimSuffix(path.Base(t.save), "-save") + " -t nat -D " + forShell(strings.TrimPrefix(all[i].Found, "-A "))
 		}
 	}
 	return all
+}
+
+// forShell is a rule as iptables-save prints it, for a shell: a comment may hold anything, and what iptables-save quotes
+// a shell would still look into.
+func forShell(rule string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=@%+"
+	words := split(rule)
+	for i, word := range words {
+		if word != "!" && strings.Trim(word, plain) != "" {
+			words[i] = "'" + strings.ReplaceAll(unquoted(word), "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// unquoted takes the quotes of a word away, and the backslashes within them.
+func unquoted(word string) string {
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		switch {
+		case word[i] == '"':
+			continue
+		case word[i] == '\\' && i+1 < len(word):
+			i++
+		}
+		b.WriteByte(word[i])
+	}
+	return b.String()
 }

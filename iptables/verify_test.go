@@ -130,6 +130,9 @@ func TestRulesOfTheRouteManagerAreTheSameInEffect(t *testing.T) {
 			t.Errorf("%s: %+v", c.Family, c)
 		}
 		f := c.InForce
+		if ips := len(f.EgressIgnoredIPs); !slices.Equal(f.EgressIgnoredPorts, cfg.EgressIgnoredPorts) || (ips == 2) != (c.Family == IPv4) {
+			t.Errorf("passing: %v, %v", f.EgressIgnoredPorts, f.EgressIgnoredIPs)
+		}
 		if f.IngressPort != 15000 || f.EgressPort != 15001 || !slices.Equal(f.AppPorts, cfg.AppPorts) || !slices.Equal(f.IgnoredUIDs, cfg.IgnoredUIDs) || f.IgnoredGIDs != nil {
 			t.Errorf("in force: %+v", f)
 		}
@@ -244,4 +247,19 @@ func sameEffect(a, b Config, family Family) bool {
 	slices.SortFunc(b.EgressIgnoredIPs, netip.Prefix.Compare)
 	a.EgressIgnoredIPs, b.EgressIgnoredIPs = slices.Compact(a.EgressIgnoredIPs), slices.Compact(b.EgressIgnoredIPs)
 	return (family == IPv4 || a.EnableIPv6 == b.EnableIPv6) && NewPlan(a, family).lines() == NewPlan(b, family).lines()
+}
+
+// A comment may hold what a shell would run, and the fix is made to be pasted.
+func TestTheCommandThatUndoesIsSafeInAShell(t *testing.T) {
+	for rule, want := range map[string]string{
+		`OUTPUT ! -d 10.0.0.0/8 -p tcp -j ACCEPT`:                                  `OUTPUT ! -d 10.0.0.0/8 -p tcp -j ACCEPT`,
+		`OUTPUT -m comment --comment "it\'s $(reboot) \"now\" \\" -j ACCEPT`:       `OUTPUT -m comment --comment 'it'\''s $(reboot) "now" \' -j ACCEPT`,
+		"OUTPUT -m comment --comment `reboot` -j ACCEPT":                           "OUTPUT -m comment --comment '`reboot`' -j ACCEPT",
+		`OUTPUT -m comment --comment "" -j ACCEPT`:                                 `OUTPUT -m comment --comment '' -j ACCEPT`,
+		`OUTPUT -m comment --comment "two words" -j DNAT --to-destination [::1]:9`: `OUTPUT -m comment --comment 'two words' -j DNAT --to-destination '[::1]:9'`,
+	} {
+		if got := forShell(rule); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", rule, got, want)
+		}
+	}
 }

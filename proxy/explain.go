@@ -106,7 +106,8 @@ func (x *explainer) closed(why string) {
 // passed tells of a connection that goes to the address that was dialled.
 func (x *explainer) passed(why string, to *mesh.Cluster) {
 	x.Verdict = explain.Verdict{Kind: explain.Passed, Reason: why + "; " + unread}
-	x.Targets = []explain.Target{{Cluster: to.Name, Weight: 1, Share: "all", Origin: explain.Origin(to.Origin), Facts: clusterFacts(to)}}
+	x.Targets = []explain.Target{{Cluster: to.Name, Weight: 1, Share: "all", Origin: explain.Origin(to.Origin), Facts: clusterFacts(to),
+		Dialled: to.Discovery.Kind == mesh.OriginalDst}}
 }
 
 const unread = "its bytes are relayed, unread"

@@ -29,7 +29,7 @@ func (x *explainer) listener(ch *chain) {
 		add("idle", l.IdleTimeout.String(), l.IdleTimeout.Origin)
 	}
 	if l.Gate != nil {
-		add("limits", l.Gate.Limits.String(), l.Gate.Origin)
+		x.Listener.Facts = append(x.Listener.Facts, limits(l.Gate.Limits, l.Gate.Origin))
 	}
 }
 
@@ -144,11 +144,7 @@ func clusterFacts(c *mesh.Cluster) []explain.Fact {
 	add := func(name, value string, origin mesh.Origin) {
 		facts = append(facts, explain.NewFact(name, value, origin))
 	}
-	if c.Limits == (mesh.Limits{}) {
-		add("limits", c.Limits.String(), mesh.Origin{})
-	} else {
-		add("limits", c.Limits.String(), c.Origin)
-	}
+	facts = append(facts, limits(c.Limits, c.Origin))
 	if c.HealthCheck != nil {
 		add("health", c.HealthCheck.String()+notDone, c.HealthCheck.Origin)
 	}
@@ -161,6 +157,15 @@ func clusterFacts(c *mesh.Cluster) []explain.Fact {
 		add("TLS", c.TLS.String(), mesh.Origin{})
 	}
 	return facts
+}
+
+// limits are those of a cluster or of a gateway's listener; no document says that
+// there are none.
+func limits(l mesh.Limits, origin mesh.Origin) explain.Fact {
+	if l == (mesh.Limits{}) {
+		origin = mesh.Origin{}
+	}
+	return explain.NewFact("limits", l.String(), origin)
 }
 
 // forwarded says by which route, to how many, and for which share in vain.

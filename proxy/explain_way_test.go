@@ -253,3 +253,22 @@ func TestARequestThatWouldBeTwoIsNotExplained(t *testing.T) {
 		}
 	}
 }
+
+// Where no document sets a limit, none is named for it; and a connection that goes where it was going lacks no endpoint.
+func TestWhatNobodyWroteIsADefault(t *testing.T) {
+	at := mesh.Origin{Position: mesh.Position{File: "gw.json", Line: 3}}
+	if f := limits(mesh.Limits{}, at); f.Origin != explain.Origin(mesh.Origin{}) {
+		t.Errorf("no limits: %+v", f)
+	}
+	if f := limits(mesh.Limits{MaxRequests: 1}, at); f.Origin != "gw.json:3" {
+		t.Errorf("limits: %+v", f)
+	}
+	routing, _ := explained(t, nil)
+	q, err := explain.Parse("https://sqs.amazonaws.com/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := routing.ExplainNow(q); err != nil || len(e.Targets) != 1 || !e.Targets[0].Dialled {
+		t.Errorf("passed through: %+v, %v", e.Targets, err)
+	}
+}

@@ -48,6 +48,44 @@ func TestHelpGoesToStdout(t *testing.T) {
 	}
 }
 
+// Every command is in the usage text, which fits a terminal.
+func TestTheUsageListsEveryCommand(t *testing.T) {
+	for _, name := range []string{"run", "validate", "check", "explain", "diff", "export", "schema", "health", "iptables", "doctor", "version"} {
+		if !strings.Contains(usage, "    outrider "+name) {
+			t.Errorf("no %s", name)
+		}
+	}
+	for line := range strings.Lines(usage) {
+		if len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+}
+
+// A name alone says whom a command speaks of, wherever it takes --node; and what is not there is told alike.
+func TestCommandsTakeTheirFlagsAlike(t *testing.T) {
+	dir := t.TempDir()
+	docs, nothing := write(t, dir, "mesh.json", town("svc-v1")), write(t, dir, "nothing.yaml", "# nothing\n")
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"validate", "--node", "front", docs}, ExitFine, "0 errors"},
+		{[]string{"validate", "--node", "nobody", docs}, ExitUsage, "mesh/m/virtualNode/front"},
+		{[]string{"check", "--node", "front", "--mesh", docs}, ExitFine, "within reach of mesh/m/virtualNode/front"},
+		{[]string{"check", "--mesh", nothing}, ExitFindings, "no resource of App Mesh is in the documents"},
+		{[]string{"doctor", "--mesh", nothing}, ExitFindings, "no virtual node and no virtual gateway is in the documents"},
+		{[]string{"iptables", "print", "--task-definition", dir + "/none"}, ExitEnvironment, "reading the task definition: open"},
+		{[]string{"doctor", "--task-definition", dir + "/none"}, ExitEnvironment, "reading the task definition: open"},
+		{[]string{"doctor", "none"}, ExitUsage, "usage: outrider doctor"},
+	} {
+		if code, stdout, stderr := outrider(t, tt.args...); code != tt.code || !strings.Contains(stdout+stderr, tt.says) {
+			t.Errorf("%v: exit code %d, want %d, and %q in\n%s%s", tt.args, code, tt.code, tt.says, stdout, stderr)
+		}
+	}
+}
+
 func TestValidateSaysWhatIsNotThere(t *testing.T) {
 	empty, comments, cut, mixed := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	write(t, comments, "later.yaml", "# later\n")

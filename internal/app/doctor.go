@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func doctorCommand(ctx context.Context, p *Process, args []string) int {
 	}
 	patient, err := d.patient(p)
 	switch {
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, errUnreadable), errors.As(err, new(*fs.PathError)):
 		fmt.Fprintln(p.Stderr, "outrider doctor:", err)
 		return ExitEnvironment
 	case errors.Is(err, errNobody):
@@ -67,7 +68,7 @@ func parseDiagnosis(p *Process, args []string) (d *diagnosis, code int, done boo
 	switch {
 	case done:
 		return nil, code, true
-	case len(rest) > 0 && !slices.Equal(rest, []string{"none"}) || d.format != "text" && d.format != "json":
+	case len(rest) > 0 || d.format != "text" && d.format != "json":
 		fs.Usage()
 		return nil, ExitUsage, true
 	}
@@ -105,6 +106,9 @@ func (d *diagnosis) patient(p *Process) (doctor.Patient, error) {
 	}
 	patient.Admin = run.Admin
 	d.ports(&patient, run)
+	if !d.given["task-definition"] {
+		patient.Apply = patient.Rules.Command("apply")
+	}
 	return patient, nil
 }
 
@@ -148,7 +152,7 @@ func (d *diagnosis) runFlags(p *Process) (args []string, named bool, err error) 
 	if d.admin != "" {
 		args = append(args, "--admin-addr="+d.admin)
 	}
-	ofEnvironment := slices.ContainsFunc(append([]string{"OUTRIDER_NODE"}, resourceVariables...), func(name string) bool { return p.Getenv(name) != "" })
+	ofEnvironment := slices.ContainsFunc(resourceVariables, func(name string) bool { return p.Getenv(name) != "" })
 	switch {
 	case d.node != "" && (len(*d.paths) == 0 || strings.Contains(d.node, "/")):
 		return append(args, "--node="+d.node), true, nil
@@ -218,10 +222,5 @@ func (d *diagnosis) ports(patient *doctor.Patient, run *config.Run) {
 	}
 	if len(patient.Rules.AppPorts) > 0 {
 		patient.Rules.IngressPort = patient.Ingress
-		patient.Apply += " --app-ports " + portList(patient.Rules.AppPorts)
 	}
-}
-
-func portList(ports []uint16) string {
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(ports), " ", ","), "[]")
 }

@@ -47,7 +47,7 @@ func TestDoctorKnowsWhatOughtToBeHere(t *testing.T) {
 		"other ports by the environment": {nil, []string{"OUTRIDER_EGRESS_ADDR=127.0.0.1:15011", "OUTRIDER_INGRESS_ADDR=:15010"}, func(q doctor.Patient) bool {
 			return q.Egress == 15011 && q.Rules.EgressPort == 15011 && q.Ingress == 15010
 		}},
-		"rules that are asked for": {[]string{"--app-ports", "8080", "--egress-port", "15021", "none"}, []string{"OUTRIDER_EGRESS_ADDR=127.0.0.1:15011"}, func(q doctor.Patient) bool {
+		"rules that are asked for": {[]string{"--app-ports", "8080", "--egress-port", "15021"}, []string{"OUTRIDER_EGRESS_ADDR=127.0.0.1:15011"}, func(q doctor.Patient) bool {
 			return q.RulesAsked && q.Egress == 15021 && slices.Equal(q.Rules.AppPorts, []uint16{8080}) && q.Apply == "outrider iptables apply --app-ports 8080 --egress-port 15021"
 		}},
 		"another admin page": {[]string{"--admin", "unix:///tmp/admin.sock"}, nil, func(q doctor.Patient) bool { return q.Admin.Socket.V == "/tmp/admin.sock" }},

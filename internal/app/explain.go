@@ -40,8 +40,8 @@ func explainCommand(ctx context.Context, p *Process, args []string) int {
 	var ask explaining
 	fs := newFlags(explainUsage)
 	ask.meshes = pathsFlag(fs, "mesh", "documents")
-	fs.StringVar(&ask.node, "node", "", "the `resource` whose sidecar it is: mesh/M/virtualNode/N, or N (the only one; else as APPMESH_RESOURCE_ARN says)")
-	fs.StringVar(&ask.admin, "admin", "", "`address` of a running sidecar's admin page: 127.0.0.1:9901, or unix:///path")
+	fs.StringVar(&ask.node, "node", "", "whose sidecar it is: `RESOURCE` like mesh/M/virtualNode/N, or its name alone (the only one; else as OUTRIDER_NODE or APPMESH_RESOURCE_ARN says)")
+	fs.StringVar(&ask.admin, "admin", "", "`ADDRS` of a running sidecar's admin page as outrider run takes them: 127.0.0.1:9901, or unix:///path")
 	fs.Func("H", "a `header` \"name: value\"; repeat for more", func(text string) error {
 		ask.headers = append(ask.headers, text)
 		return nil

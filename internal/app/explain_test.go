@@ -23,6 +23,7 @@ func TestExplainSaysByItsExitCodeHowItEnds(t *testing.T) {
 		says string
 	}{
 		{[]string{"--mesh", good, "--node", "front", "http://svc.local:8080/"}, ExitFine, "forwarded"},
+		{[]string{"--mesh", good + ", " + good, "--node", "front", "http://svc.local:8080/"}, ExitFine, "forwarded"},
 		{[]string{"--mesh", good, "--node", "front", "http://svc.local:8080/", "--format", "json"}, ExitFine, `"kind": "forwarded"`},
 		{[]string{"--mesh", good, "--node", "mesh/m/virtualNode/front", "PUT", "http://svc.local:8080/"}, ExitFine, "PUT http"},
 		{[]string{"--mesh", good, "--node", "front", "http://else.local:8080/"}, ExitFindings, "answered 404"},

@@ -41,18 +41,25 @@ func (p *Process) Getenv(name string) string {
 const usage = `outrider is a sidecar data plane that runs App Mesh definitions.
 
 usage:
-  outrider run       [flags]          start the sidecar (see: outrider run --help)
-  outrider validate  [flags] PATH...  check documents
-  outrider diff      [flags] A B      what changes for traffic between two sets of documents
-  outrider export    --format FORM PATH...  print documents in another form
-  outrider schema    [KIND]           print the JSON Schema of documents
-  outrider explain   [flags] 'GET http://host:port/path' [-H 'name: value']
-  outrider check     [flags]          what would change with the image
-  outrider health    [--wait 180s]    exit 0 when the sidecar is LIVE
-  outrider iptables  print|apply|remove|verify [flags]
-  outrider doctor    [flags]          say which way into the sidecar works here, and what is wrong
-  outrider version
+  before the switch
+    outrider validate [flags] PATH...   is anything wrong in the documents?
+    outrider check [flags]              what would change with the image?
+    outrider explain [flags] 'GET http://host:port/path' [-H 'name: value']...
+                                        what would happen to a request, and why?
+    outrider diff [flags] A B           what changes for traffic from A to B?
+    outrider export --format FORM PATH...
+                                        print documents in another form
+    outrider schema [KIND]              print the JSON Schema of documents
 
+  in the task
+    outrider run [flags]                start the sidecar
+    outrider health [--wait 180s]       exit 0 when the sidecar is LIVE
+    outrider iptables print|apply|verify|remove [flags]
+                                        redirect traffic to the sidecar
+    outrider doctor [flags]             which way in works here, what is wrong?
+    outrider version
+
+outrider COMMAND --help says more.
 exit codes: 0 fine, 1 findings, 2 usage, 3 environment
 `
 

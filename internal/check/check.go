@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -106,9 +107,21 @@ func (s Subject) documents(sidecars []sidecar) Section {
 		for _, c := range sidecars {
 			nodes = append(nodes, c.node)
 		}
+		if nobody := !slices.ContainsFunc(nodes, func(n mesh.Resource) bool { return n != mesh.Resource{} }); nobody && s.Documents.Resources() == 0 {
+			section.add(Verdict{Standing: mesh.Wrong, Effect: mesh.OnTraffic, Message: "no resource of App Mesh is in the documents: the sidecar would not start",
+				Hint: "name the files of the mesh with --mesh; outrider validate says what is read"})
+		}
 		for _, f := range s.Documents.DocumentFields(nodes...) {
-			section.add(fieldVerdict(f))
+			if !s.ofTask(&f) {
+				section.add(fieldVerdict(f))
+			}
 		}
 	}
 	return section
+}
+
+// ofTask: a file that has nothing of the mesh, and a task definition, which is told of already.
+func (s Subject) ofTask(f *appmesh.Field) bool {
+	return f.Standing == mesh.Honoured && strings.HasPrefix(f.Message, "ignored") &&
+		slices.ContainsFunc(s.Tasks, func(t appmesh.TaskDefinition) bool { return path.Clean(t.File) == path.Clean(f.File) })
 }

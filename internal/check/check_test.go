@@ -222,6 +222,23 @@ func TestWhatCannotBeJudged(t *testing.T) {
 	}
 }
 
+// TestNobodyKnownAndNothingRead: a sidecar of which nothing is known but that it
+// has no documents does not behave as before.
+func TestNobodyKnownAndNothingRead(t *testing.T) {
+	task := strings.NewReplacer("mesh/m/virtualNode/shop", "mesh/${MESH}/virtualGateway/edge", `"proxyConfiguration"`, `"nothing"`).Replace(goodTask)
+	r := report(t, appmesh.Checks{}, sources("task.json", task), sources("task.json", task), "")
+	got := text(t, r, Brief)
+	if !r.Differs() || !strings.Contains(got, "no resource of App Mesh is in the documents") || strings.Contains(got, "ignored: nothing in it") {
+		t.Errorf("got\n%s", got)
+	}
+	if v := find(r, "proxyConfiguration", "a virtual gateway needs none"); v == nil || v.Standing != mesh.Unknown {
+		t.Errorf("of the redirect: %+v", v)
+	}
+	if r = report(t, appmesh.Checks{}, sources("task.json", task), sources("mesh.json", goodMesh), ""); strings.Contains(text(t, r, Brief), "no resource of") {
+		t.Errorf("got\n%s", text(t, r, Brief))
+	}
+}
+
 // TestASensitiveTaskShowsNoValue: Terraform says that its containers are.
 func TestASensitiveTaskShowsNoValue(t *testing.T) {
 	containers := strings.ReplaceAll(goodTask[strings.Index(goodTask, `"containerDefinitions": `)+len(`"containerDefinitions": `):len(goodTask)-1], "virtualNode/shop", "virtualNode/hush")

@@ -58,6 +58,8 @@ func (c *taskCheck) noRedirect(s *Section) {
 		return
 	case c.node.Kind == mesh.VirtualGateway:
 		v.Message = "there is none, and a virtual gateway needs none"
+	case c.node == mesh.Resource{}:
+		v.Standing, v.Message = mesh.Unknown, "there is none: a virtual gateway needs none, and to the sidecar of a virtual node nothing is redirected, as it was before"
 	default:
 		v.Standing, v.Message = mesh.Wrong, "there is none: nothing is redirected to the sidecar, as it was before"
 		v.Hint = "traffic takes it only where the app is told to (HTTP_PROXY=http://127.0.0.1:15001)"

@@ -6,6 +6,7 @@
 //	doctor.go     who is examined (Patient), with which eyes (Machine), and the list of examinations
 //	finding.go    a verdict, what was seen, why it matters, the fix
 //	look.go       what several examinations need is looked at once: sockets, rules, admin page, one try
+//	plan.go       which rules ought to be there
 //	try.go        one connection to an address that nobody has
 //	sockets.go    /proc/net/tcp: who listens where
 //	process.go    whose sockets these are

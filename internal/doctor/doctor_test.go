@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -35,8 +36,10 @@ func TestEachFaultIsNamed(t *testing.T) {
 			"redirect", Wrong, "not taken: connection refused", "start the sidecar"},
 		"neither rules nor a sidecar": {func(p *place, _ *Patient) { p.noRules(); p.noSidecar() },
 			"way in", Wrong, "neither redirect nor direct works", "outrider run"},
-		"another proxy takes all": {func(p *place, q *Patient) { q.Egress, q.Rules.EgressPort = 15011, 15011 },
+		"another proxy takes all": {func(p *place, q *Patient) { p.nginx(); q.Egress, q.Rules.EgressPort = 15011, 15011 },
 			"redirect", Wrong, "taken by somebody else than port 15011", "iptables verify"},
+		"the sidecar on another port": {func(p *place, q *Patient) { q.Egress, q.Rules.EgressPort = 15011, 15011 },
+			"redirect", Wrong, "taken by somebody else than port 15011", "--egress-port 15001"},
 		"something else on the egress port": {func(p *place, _ *Patient) { p.nginx() }, "redirect", Wrong, "came out at port 15001, at nginx (pid 9", "start the sidecar"},
 		"no route, rules as planned": {func(p *place, _ *Patient) { p.world = syscall.ENETUNREACH },
 			"redirect", Good, "the rules are as planned, and the sidecar listens", ""},
@@ -101,6 +104,15 @@ func TestEachFaultIsNamed(t *testing.T) {
 			"app at 127.0.0.1:8080", Wrong, "listens on 10.0.0.9:8080 only", "--app-addr 10.0.0.9"},
 		"an app on all of IPv6": {func(p *place, _ *Patient) { p.gone(8080); p.listen("[::]:8080", 8, 1000) },
 			"app at 127.0.0.1:8080", Good, "[::]:8080: app (pid 8", ""},
+		"two kinds of difference": {func(p *place, _ *Patient) {
+			p.tables[0].Differences = []iptables.Difference{{Kind: iptables.ExtraRule, Found: "-A APPMESH_EGRESS -j X"}, {Kind: iptables.ExtraRule}, {Kind: iptables.ExtraChain}}
+		}, "rules for IPv4", Wrong, "extra rule, extra chain: -A APPMESH_EGRESS -j X", "apply"},
+		"a DNS server that is silent": {func(p *place, _ *Patient) { p.mute = true },
+			"resolver", Wrong, "10.0.0.2: none of 2 names got an answer: server misbehaving", "port 53"},
+		"a sidecar run by root without rules, that is tried": {func(p *place, _ *Patient) { p.runAs(0); p.noRules() },
+			"redirect", Doubtful, "a connection to 192.0.2.1:9 was not taken", "apply"},
+		"asked as the sidecar's user without rules": {func(p *place, _ *Patient) { p.uid = 1337; p.noRules() },
+			"redirect", Doubtful, "a connection to 192.0.2.1:9 was not taken", "apply"},
 		"a discovery name missing": {func(p *place, _ *Patient) { delete(p.names, "v1.test") },
 			"name v1.test", Wrong, "no such name", "serviceDiscovery"},
 		"a virtual service missing": {func(p *place, _ *Patient) { delete(p.names, "svc.local") },
@@ -237,6 +249,37 @@ func gatewayOn(port uint16) func(*place, *Patient) {
 		p.noRules()
 		p.listen(fmt.Sprintf("0.0.0.0:%d", port), sidecarPID, 1337)
 		q.Snapshot = &mesh.Snapshot{Resource: mesh.Resource{Mesh: "m", Name: "front", Kind: mesh.VirtualGateway}, Inbound: []*mesh.Listener{{Port: port}}}
+	}
+}
+
+// Nobody said which rules there ought to be, and those of ECS let more pass than the flags do by themselves: they are
+// as they should be, and no fix may take away what they hold.
+func TestRulesOfOthersAreThePlanWhereNobodyAskedForAny(t *testing.T) {
+	p, q := wellDone(), patient()
+	q.Snapshot, q.NoSnapshot, q.Rules.AppPorts, q.Rules.IngressPort = nil, "none given", nil, 0
+	for i := range p.tables {
+		p.tables[i].InForce.EgressIgnoredPorts = []uint16{22, 2049}
+		p.tables[i].InForce.EgressIgnoredIPs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("169.254.170.2/32")}
+	}
+	m := p.machine()
+	const want = "outrider iptables apply --app-ports 8080 --egress-ignored-ports 22,2049 --egress-ignored-ips 10.0.0.0/8"
+	m.Verify = func(_ context.Context, cfg iptables.Config) ([]iptables.Comparison, error) {
+		p.tables[0].Differences = []iptables.Difference{{Kind: iptables.ExtraRule, Found: "-A APPMESH_EGRESS -j X"}}
+		if cfg.Command("apply") == want {
+			p.tables[0].Differences = []iptables.Difference{{Kind: iptables.MissingJump, Expected: "-A OUTPUT -j APPMESH_EGRESS"}}
+		}
+		return p.tables, nil
+	}
+	for _, f := range Examine(t.Context(), m, q) {
+		if f.About == "rules for IPv4" && (!strings.HasPrefix(f.Seen, "missing jump") || f.Fix != want) {
+			t.Errorf("got %+v", f)
+		}
+	}
+	q.RulesAsked = true
+	for _, f := range Examine(t.Context(), m, q) {
+		if f.About == "rules for IPv4" && !strings.HasPrefix(f.Seen, "extra rule") {
+			t.Errorf("asked for, got %+v", f)
+		}
 	}
 }
 

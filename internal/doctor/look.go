@@ -31,7 +31,7 @@ const connectTime = time.Second
 
 func look(ctx context.Context, m Machine, p *Patient) *chart {
 	c := &chart{machine: m, patient: p}
-	c.tables, c.tablesErr = m.Verify(ctx, p.Rules)
+	c.rulesInForce(ctx)
 	c.ready, c.info = c.ask(ctx, "/ready"), c.ask(ctx, "/server_info")
 	c.sockets, c.socketsErr = readSockets(m.Root)
 	inodes, ports := map[string]bool{}, c.interesting()
@@ -51,7 +51,7 @@ func look(ctx context.Context, m Machine, p *Patient) *chart {
 // interesting are the ports whose holders are told.
 func (c *chart) interesting() map[uint16]bool {
 	p := c.patient
-	ports := map[uint16]bool{p.Ingress: true, p.Egress: true, c.adminPort(): true}
+	ports := map[uint16]bool{p.Ingress: true, p.Egress: true, c.adminPort(): true, c.inForce().EgressPort: true}
 	for _, a := range c.apps() {
 		ports[a.Port()] = true
 	}

@@ -48,6 +48,12 @@ func (c *chart) names(ctx context.Context) []Finding {
 	}
 	uses := wanted(c.patient.Snapshot)
 	lookups := c.resolve(ctx, uses)
+	if silent(lookups) {
+		all[0].Verdict, all[0].Seen = Wrong, fmt.Sprintf("%s: none of %d names got an answer: %s", all[0].Seen, len(lookups), said(lookups[0].err))
+		all[0].Why = "neither the app nor the sidecar finds anything by name"
+		all[0].Fix = "let this namespace reach the server at port 53, by UDP and TCP, or name another in resolv.conf"
+		return all
+	}
 	var bad []Finding
 	good, unasked, slowest := 0, 0, lookup{}
 	for _, l := range lookups {
@@ -78,6 +84,17 @@ func (c *chart) names(ctx context.Context) []Finding {
 		bad = append(bad, Finding{About: "names", Verdict: Unseen, Seen: fmt.Sprintf("%d were not asked for: %s for all were over", unasked, allNameTime)})
 	}
 	return append(all, bad...)
+}
+
+// silent: no server answered anything, not even that there is no such name.
+func silent(lookups []lookup) bool {
+	for _, l := range lookups {
+		var dns *net.DNSError
+		if l.err == nil || errors.As(l.err, &dns) && dns.IsNotFound {
+			return false
+		}
+	}
+	return len(lookups) > 0 && lookups[0].asked
 }
 
 // resolver says which servers are asked.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,10 +61,7 @@ func (c *chart) family(t iptables.Comparison) Finding {
 			}
 		}
 	}
-	f.Verdict, f.Seen, f.Why = Wrong, strings.Join(slices.Compact(kinds), ", ")+": "+first.Expected, first.Kind.Meaning()
-	if first.Expected == "" {
-		f.Seen = strings.Join(slices.Compact(kinds), ", ") + ": " + first.Found
-	}
+	f.Verdict, f.Seen, f.Why = Wrong, strings.Join(slices.Compact(kinds), ", ")+": "+cmp.Or(first.Expected, first.Found), first.Kind.Meaning()
 	f.Fix = c.patient.Apply
 	if first.Undo != "" {
 		f.Fix = first.Undo

@@ -13,7 +13,7 @@ func (c *chart) documents() []Finding {
 	f := Finding{About: "documents", Verdict: Good}
 	switch {
 	case p.Snapshot != nil:
-		f.Seen = fmt.Sprintf("%s: %d listeners, %d ports to backends, %d clusters", p.Snapshot.Resource, len(p.Snapshot.Inbound), len(p.Snapshot.Outbound), len(p.Snapshot.Clusters))
+		f.Seen = fmt.Sprintf("%s: listeners %d, ports to backends %d, clusters %d", p.Snapshot.Resource, len(p.Snapshot.Inbound), len(p.Snapshot.Outbound), len(p.Snapshot.Clusters))
 	case p.Errors > 0:
 		f.Verdict, f.Seen, f.Why = Wrong, p.NoSnapshot, "the sidecar does not start with them"
 		f.Fix = "outrider validate says where"

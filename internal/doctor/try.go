@@ -34,10 +34,10 @@ const (
 var nobody = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 9)
 
 func (c *chart) tryRedirect(ctx context.Context) try {
-	if c.passes(c.machine.UID, c.machine.GID, true) {
+	if c.ruled() && c.passes(c.machine.UID, c.machine.GID, true) {
 		return try{outcome: ignored}
 	}
-	if p, runs := c.sidecar(); runs && !c.passes(p.uid, p.gid, p.knowsGID) {
+	if p, runs := c.sidecar(); c.ruled() && runs && !c.passes(p.uid, p.gid, p.knowsGID) {
 		return try{outcome: circle}
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
@@ -64,6 +64,9 @@ func (c *chart) tryRedirect(ctx context.Context) try {
 	}
 	return try{outcome: stranger}
 }
+
+// ruled says that rules are in force, or that nobody can tell.
+func (c *chart) ruled() bool { return c.tablesErr != nil || c.inForce().EgressPort != 0 }
 
 // passes says that the rules in force, or those planned where they cannot be seen, let a user's traffic pass.
 func (c *chart) passes(uid, gid uint32, knowsGID bool) bool {

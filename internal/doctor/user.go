@@ -33,7 +33,7 @@ func (c *chart) user() (all []Finding) {
 	}
 	all = append(all, f)
 	all = append(all, c.appUser(p, runs)...)
-	if c.passes(c.machine.UID, c.machine.GID, true) {
+	if c.ruled() && c.passes(c.machine.UID, c.machine.GID, true) {
 		all = append(all, Finding{About: "user of doctor", Verdict: Unseen, Seen: fmt.Sprintf("%d, whose traffic the rules let pass", c.machine.UID),
 			Why: "it cannot tell by trying where an app's connections go", Fix: "run doctor as the app's user"})
 	}
@@ -71,6 +71,9 @@ func (c *chart) ignoredList() string {
 	}
 	if c.tablesErr != nil {
 		return "as planned, for they cannot be read, they ignore " + strings.Join(parts, ", ")
+	}
+	if !c.ruled() {
+		return "none are in force; as planned they ignore " + strings.Join(parts, ", ")
 	}
 	return "they ignore " + strings.Join(parts, ", ")
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +80,11 @@ func (c *chart) redirect() Finding {
 		return Finding{About: f.About, Verdict: Good, Seen: fmt.Sprintf("a connection to %s came out at port %d", nobody, c.patient.Egress)}
 	case stranger:
 		f.Verdict, f.Seen = Wrong, fmt.Sprintf("a connection to %s, which nobody has, was taken by somebody else than port %d", nobody, c.patient.Egress)
-		f.Why, f.Fix = "another proxy intercepts this namespace before the sidecar", "outrider iptables verify says which rule does; take it away"
+		f.Why, f.Fix = "another proxy intercepts this namespace before the sidecar", c.verifyCommand()+" says which rule does; take it away"
+		if port := c.inForce().EgressPort; port != c.patient.Egress && slices.ContainsFunc(c.listeners(port), func(s socket) bool { return c.isSidecar(c.holder(s)) }) {
+			f.Why = fmt.Sprintf("the rules lead to port %d, and the sidecar is there", port)
+			f.Fix = fmt.Sprintf("nothing, if it is meant: ask with the sidecar's environment (OUTRIDER_EGRESS_ADDR), or with --egress-port %d", port)
+		}
 	case refused, nowhere:
 		f.Verdict, f.Seen = Wrong, fmt.Sprintf("a connection to %s was not taken: %s", nobody, plain(c.try.err))
 		switch {
@@ -87,7 +92,7 @@ func (c *chart) redirect() Finding {
 			f.Why = fmt.Sprintf("rules lead to port %d, and nobody listens there: every connection of the app is refused", c.patient.Egress)
 			f.Fix = "start the sidecar (dependsOn HEALTHY holds the app back until it is there)"
 		case inForce:
-			f.Why, f.Fix = "rules are there, but something takes this traffic before them", "outrider iptables verify"
+			f.Why, f.Fix = "rules are there, but something takes this traffic before them", c.verifyCommand()
 		}
 	default:
 		f.Seen = map[outcome]string{

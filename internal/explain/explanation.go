@@ -127,6 +127,9 @@ type Target struct {
 	// Refuse says why nothing is sent to it; empty: something is.
 	Refuse string `json:"refuse,omitempty"`
 	Facts  []Fact `json:"facts,omitempty"`
+	// Dialled: the connection goes on to where it was going, and no endpoint is
+	// looked for.
+	Dialled bool `json:"dialled,omitempty"`
 	// Endpoints are those known; of a sidecar that runs.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 }

@@ -181,7 +181,7 @@ func (t teller) target(e *Explanation, target *Target) {
 	if !e.Live {
 		return
 	}
-	if len(target.Endpoints) == 0 {
+	if len(target.Endpoints) == 0 && !target.Dialled {
 		t.item(2, "now", span(terminal.Bad, "no endpoint is known"))
 	}
 	for i := range target.Endpoints {

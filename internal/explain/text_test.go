@@ -17,6 +17,7 @@ func TestEndpointsAreToldOfASidecarThatRuns(t *testing.T) {
 			{Address: "10.0.0.3:80", Health: "failed health check"},
 		}},
 		{Cluster: "b", Share: "10 % (weight 1 of 10)", Origin: "a.yaml:1", Refuse: "no healthy upstream"},
+		{Cluster: "c", Share: "all", Origin: "a.yaml:1", Dialled: true},
 	}}
 	var b bytes.Buffer
 	if err := WriteText(&b, none, &e); err != nil {
@@ -32,6 +33,8 @@ target       b
   share      10 % (weight 1 of 10) (a.yaml:1)
   refused    no healthy upstream
   now        no endpoint is known
+target       c
+  share      all (a.yaml:1)
 `
 	if _, got, _ := strings.Cut(b.String(), "listener     none\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -81,7 +81,11 @@ func (p *Paper) hang(indent, hang int, spans []Span) {
 			}
 			if !fresh && column+n > Width {
 				p.out.WriteByte('\n')
-				column, held = indent+hang, indent+hang
+				column = indent + hang
+				if n <= Width { // A long word stands further left, so that it fits.
+					column = min(column, Width-n)
+				}
+				held = column
 			}
 			p.out.WriteString(strings.Repeat(" ", held))
 			p.write(piece, s.style)

@@ -38,6 +38,13 @@ func TestAWordLongerThanALineIsNotCut(t *testing.T) {
 	}
 }
 
+func TestALongWordStandsFurtherLeft(t *testing.T) {
+	long := strings.Repeat("x", 75)
+	if got := written(t, func(p *Paper) { p.Item(2, 14, Text("wrong"), Text("a "+long+" b")) }); got != "  wrong         a\n     "+long+"\n                b\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestItemsStandInColumns(t *testing.T) {
 	got := written(t, func(p *Paper) {
 		p.Item(2, 10, Good("honoured"), Text("short"))
