@@ -17,6 +17,7 @@ type watch struct {
 	hosts    []mesh.VirtualHost // those of the listener
 	rewrite  *mesh.Rewrite
 	original string
+	fields   int // the request had before it was rewritten
 }
 
 // listenerRoutes sees the look-up among the routes of a listener.
@@ -34,7 +35,7 @@ func (w *watch) rewrites(r *mesh.Route, req *l7.Request) {
 	if w.rewrite = r.Rewrite; w.rewrite == nil {
 		w.rewrite = &mesh.Rewrite{Service: r.Service.Name, Origin: r.Origin}
 	}
-	w.original = address(req)
+	w.original, w.fields = address(req), len(req.Header.Fields)
 }
 
 // serviceRoutes sees the look-up among the routes of the virtual service behind
@@ -82,8 +83,13 @@ func others(hosts []mesh.VirtualHost, authority string) (names []string) {
 
 // done sees the request as it is to be sent.
 func (w *watch) done(req *l7.Request) {
-	if w.rewrite != nil {
-		w.to.Rewrite = &explain.Rewrite{Words: w.rewrite.String(), Before: w.original, After: address(req), Origin: explain.Origin(w.rewrite.Origin)}
+	if w.rewrite == nil {
+		return
+	}
+	w.to.Rewrite = &explain.Rewrite{Words: w.rewrite.String(), Before: w.original, After: address(req), Origin: explain.Origin(w.rewrite.Origin)}
+	for i := w.fields; i < len(req.Header.Fields); i++ {
+		f := &req.Header.Fields[i]
+		w.to.Rewrite.Gets = append(w.to.Rewrite.Gets, string(f.Name)+": "+string(f.Value))
 	}
 }
 

@@ -104,7 +104,7 @@ func TestEveryEndIsExplained(t *testing.T) {
 		{"https://sqs.amazonaws.com/", "passed through: TLS asks for sqs.amazonaws.com; its bytes are relayed, unread", ""},
 		{"http://anybody/x, inbound", "forwarded: to here", ""},
 		{"http://anybody:3000/x, inbound", "forwarded: to here", ""},
-		{"http://anybody:3001/x, inbound", "closed NR: no listener of this node has the port", ""},
+		{"http://anybody:3001/x, inbound", "closed NR: no listener has the port", ""},
 		{"CONNECT http://anybody:3000/, inbound", "answered 403 upgrade_failed: nobody may tunnel through this port", ""},
 		{"https://s3.amazonaws.com:3000/, inbound", "closed NR: TLS where HTTP is served", ""},
 		{"http://here:8080/, direct", `forwarded: to here by route "here-route"`, ""},

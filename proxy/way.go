@@ -60,7 +60,7 @@ func (r *Routing) wayOut(port uint16) way {
 func (r *Routing) wayIn(port uint16) way {
 	ch := r.inbound[port]
 	if ch == nil {
-		return way{why: "no listener of this node has the port"}
+		return way{why: "no listener has the port"}
 	}
 	return ch.way()
 }

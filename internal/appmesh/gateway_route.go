@@ -68,15 +68,14 @@ func entriesOf(route *resource) []gatewayEntry {
 	}
 	rewrite.Path = action.get("path", "exact").str()
 	e.rewrite = &rewrite
-	given := body.get("match", "prefix").str()
-	value := action.get("prefix", "value").str()
+	given, value, root := e.match.Prefix, action.get("prefix", "value").str(), "/"
 	switch {
-	case rewrite.Path != "" || e.match.Prefix == "" || e.match.GRPC: // no prefix to rewrite
+	case rewrite.Path != "" || given == "" || e.match.GRPC: // no prefix to rewrite
 	case value != "":
 		rewrite.Prefix = &value
-	case action.get("prefix", "defaultPrefix").str() == "DISABLED" || given == "" || given == "/": // stays as it is
+	case action.get("prefix", "defaultPrefix").str() == "DISABLED":
+		rewrite.Prefix = &given // to itself: the app is told the original path (App Mesh 2.5)
 	default:
-		root := "/"
 		rewrite.Prefix = &root
 		if !strings.HasSuffix(given, "/") {
 			under := e

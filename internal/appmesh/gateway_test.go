@@ -97,18 +97,19 @@ func TestGatewayRewrites(t *testing.T) {
 		{"a prefix is replaced by /, with and without a slash behind it", "prefix: /x", "", []string{"prefix /x/ -> " + host + ", prefix to /", "prefix /x -> " + host + ", prefix to /"}},
 		{"in so many words", "prefix: /x", "prefix: {defaultPrefix: ENABLED}", []string{"prefix /x/ -> " + host + ", prefix to /", "prefix /x -> " + host + ", prefix to /"}},
 		{"a prefix that ends in / makes one entry", "prefix: /x/", "", []string{"prefix /x/ -> " + host + ", prefix to /"}},
-		{"the prefix / stays", "prefix: /", "", []string{"any path -> " + host}},
+		{"the prefix / becomes itself", "prefix: /", "", []string{"any path -> " + host + ", prefix to /"}},
+		{"so do all paths of a hostname", "hostname: {exact: a.b}", "", []string{"any path -> " + host + ", prefix to /"}},
 		{"a value replaces it", "prefix: /x", "prefix: {value: /new/}", []string{"prefix /x -> " + host + ", prefix to /new/"}},
 		{"the prefix / can get a value", "prefix: /", "prefix: {value: /new/}", []string{"any path -> " + host + ", prefix to /new/"}},
 		{"so can all paths of a hostname", "hostname: {exact: a.b}", "prefix: {value: /new/}", []string{"any path -> " + host + ", prefix to /new/"}},
-		{"DISABLED keeps the prefix", "prefix: /x", "prefix: {defaultPrefix: DISABLED}", []string{"prefix /x -> " + host}},
+		{"DISABLED makes the prefix itself", "prefix: /x", "prefix: {defaultPrefix: DISABLED}", []string{"prefix /x -> " + host + ", prefix to /x"}},
 		{"a path is kept", "path: {exact: /x}", "", []string{"path /x -> " + host}},
 		{"so is a pattern's", "path: {regex: '/x.*'}", "", []string{"path like /x.* -> " + host}},
 		{"a path is replaced whole", "path: {exact: /x}", "path: {exact: /y}", []string{"path /x -> " + host + ", path to /y"}},
 		{"a pattern's too", "path: {regex: '/x.*'}", "path: {exact: /y}", []string{"path like /x.* -> " + host + ", path to /y"}},
 		{"and what a prefix matched", "prefix: /x", "path: {exact: /y}", []string{"prefix /x -> " + host + ", path to /y"}},
-		{"the host is kept", "prefix: /", "hostname: {defaultTargetHostname: DISABLED}", []string{"any path -> S.local, nothing"}},
-		{"the host is replaced in so many words", "prefix: /", "hostname: {defaultTargetHostname: ENABLED}", []string{"any path -> " + host}},
+		{"the host is kept", "prefix: /", "hostname: {defaultTargetHostname: DISABLED}", []string{"any path -> S.local, prefix to /"}},
+		{"the host is replaced in so many words", "prefix: /", "hostname: {defaultTargetHostname: ENABLED}", []string{"any path -> " + host + ", prefix to /"}},
 		{"the host is kept, the prefix is not", "prefix: /x/", "hostname: {defaultTargetHostname: DISABLED}", []string{"prefix /x/ -> S.local, prefix to /"}},
 	} {
 		t.Run(c.says, func(t *testing.T) {
@@ -132,9 +133,9 @@ func TestGatewayHosts(t *testing.T) {
 		httpDoor("all", "hostname: {suffix: '*'}, prefix: /all/", toS))
 	sameLines(t, table(s),
 		"9080 *.example.com: prefix /s/ -> S.local, host to S.local, prefix to /",
-		"9080 *.example.com: any path -> S.local, host to S.local",
+		"9080 *.example.com: any path -> S.local, host to S.local, prefix to /",
 		"9080 *: prefix /all/ -> S.local, host to S.local, prefix to /",
-		"9080 *: any path -> S.local, host to S.local",
+		"9080 *: any path -> S.local, host to S.local, prefix to /",
 		"9080 www.example.com: path / -> S.local, host to S.local",
 		"9080 www.example.com: prefix /b/ -> S.local, host to S.local, prefix to /")
 	if h := s.Inbound[0].VirtualHosts[1]; h.Name != "self_redirect" || !slices.Equal(h.Domains, []string{"*"}) {
@@ -182,7 +183,7 @@ func TestGatewayListeners(t *testing.T) {
 		"9080 *: prefix /both/ -> S.local, host to S.local, prefix to /",
 		"9081 *: prefix /both/ -> S.local, host to S.local, prefix to /",
 		"9090 *: prefix /color.Service/, gRPC, header x-a is present -> wide.local, nothing",
-		"9443 *: any path -> S.local, host to S.local")
+		"9443 *: any path -> S.local, host to S.local, prefix to /")
 	var gates []string
 	for _, l := range s.Inbound {
 		gates = append(gates, fmt.Sprintf("%d %s %s, %s", l.Port, l.Gate.Name, l.Gate.Protocol, l.Gate.Limits))
@@ -349,6 +350,9 @@ func TestGatewayFindings(t *testing.T) {
 
 		{"a hostname has no port", oneDoor + "\n---\n" + httpDoor("x", "hostname: {exact: 'a.b:80'}", toS),
 			`error: gateway route "x": match.hostname.exact "a.b:80": a hostname cannot hold a port | match.port names the gateway's listener`},
+		{"a hostname is no URL", oneDoor + "\n---\n" + httpDoor("x", "hostname: {exact: 'https://a.b/c'}", toS),
+			`error: gateway route "x": match.hostname.exact "https://a.b/c": is no hostname but a URL or a path | write the host alone; match.prefix has the path`},
+		{"an address of IPv6 has colons", oneDoor + "\n---\n" + httpDoor("x", "hostname: {exact: '[2001:db8::1]'}", toS), ""},
 		{"an exact hostname is no pattern", oneDoor + "\n---\n" + httpDoor("x", "hostname: {exact: '*.a.b'}", toS),
 			`error: gateway route "x": match.hostname.exact "*.a.b": is a pattern, not a hostname | write {"suffix": ".a.b"}`},
 		{"a hostname is of a host's characters", oneDoor + "\n---\n" + httpDoor("x", "hostname: {suffix: 'a*b'}", toS),

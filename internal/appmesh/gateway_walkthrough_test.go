@@ -69,7 +69,7 @@ func TestMatchAndRewriteWalkthrough(t *testing.T) {
 	const first = " -> colorteller-1.walk.local, host to colorteller-1.walk.local"
 	for file, want := range map[string][]string{
 		"colorgateway-route-1.json":                        {second, third, "9080 *: prefix /red/" + first + ", prefix to /", "9080 *: prefix /red" + first + ", prefix to /"},
-		"colorgateway-route-updated-disabled_rewrite.json": {second, third, "9080 *: prefix /red/" + first},
+		"colorgateway-route-updated-disabled_rewrite.json": {second, third, "9080 *: prefix /red/" + first + ", prefix to /red/"},
 		"colorgateway-route-updated-hostname-match.json": {second, third, "9080 www.example.com: prefix /red/" + first + ", prefix to /",
 			"9080 www.example.com: prefix /red" + first + ", prefix to /"},
 		"colorgateway-route-updated-rewrite.json": {`9080 *: prefix /maroon/, query parameter fishes is "nemo"` + first + ", prefix to /red/", second, third},

@@ -1,9 +1,12 @@
 package appmesh
 
 import (
+	"net/url"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -24,11 +27,47 @@ func pathRule(c *checker, v *value, p *path) {
 	if prefix := v.get("prefix"); prefix != nil && strings.ContainsAny(prefix.text, "?#") {
 		c.warnValue(prefix, p.name("prefix"), "can never match", "it is compared with the path without the query")
 	}
+	for _, at := range []struct {
+		text  *value
+		place *path
+		whole bool
+	}{{v.get("prefix"), p.name("prefix"), false}, {v.get("path", "exact"), p.name("path").name("exact"), true}} {
+		if why := neverSpelled(at.text.str(), at.whole); why != "" {
+			c.warnValue(at.text, at.place, "can never match", why)
+		}
+	}
 	if regex := v.get("path", "regex"); regex != nil && !matchesPath(regex.text) {
 		c.warnValue(regex, p.name("path").name("regex"), "can never match",
 			`it must match the whole path as sent, which begins with "/", without the query`)
 	}
 }
+
+// neverSpelled says why no path is spelled so when it is compared: dot segments
+// and double slashes are taken out of it before, and what a path may not hold is
+// escaped (App Mesh 2.6: normalize_path, merge_slashes). Empty: it may be. A
+// prefix need not end where a segment does.
+func neverSpelled(text string, whole bool) string {
+	segments := text
+	if whole {
+		segments += "/"
+	}
+	switch {
+	case strings.Contains(text, "//"):
+		return `double slashes are made one before it is compared`
+	case strings.Contains(segments, "/./") || strings.Contains(segments, "/../"):
+		return `"." and ".." are taken out of a path before it is compared`
+	case strings.Contains(text, `\`):
+		return `"\" is made "/" before it is compared`
+	}
+	if at := strings.IndexFunc(text, escapedInPath); at >= 0 && !strings.Contains(text, "${") && !strings.Contains(text, "{{") {
+		r, _ := utf8.DecodeRuneInString(text[at:])
+		return strconv.Quote(string(r)) + " is escaped in a path before it is compared: write " + url.PathEscape(string(r))
+	}
+	return ""
+}
+
+// escapedInPath tells of a character that no path holds as it is.
+func escapedInPath(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>^`{|}", r) }
 
 // matchesPath tells whether an expression can match a whole path: a text that
 // begins with "/" and holds neither "?" nor "#". It may err towards yes:

@@ -40,6 +40,24 @@ func TestMatchesPath(t *testing.T) {
 	}
 }
 
+func TestNeverSpelled(t *testing.T) {
+	for text, want := range map[string]string{
+		"/a/b":            "",
+		"/.":              "", // as a prefix of /.well-known
+		"/a/..b/...":      "",
+		"/a%2Fb%20c;d,e:": "",
+		"/${PREFIX}/":     "", // another finding
+		"/a//b":           "double slashes are made one before it is compared",
+		"/a/./b":          `"." and ".." are taken out of a path before it is compared`,
+		"/a b":            `" " is escaped in a path before it is compared: write %20`,
+		"/größe":          `"ö" is escaped in a path before it is compared: write %C3%B6`,
+	} {
+		if got := neverSpelled(text, false); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestRoutesThatCanNeverMatch(t *testing.T) {
 	for _, c := range []struct{ says, match, want string }{
 		{"a regex that a path can be", "path: {regex: '/users/[0-9]+'}", ""},
@@ -47,6 +65,12 @@ func TestRoutesThatCanNeverMatch(t *testing.T) {
 		{"a regex that holds a query", "path: {regex: '/search\\?q=.*'}", `match.path.regex "/search\\?q=.*": can never match`},
 		{"an exact path with a query", "path: {exact: '/a?b=c'}", `match.path.exact "/a?b=c": can never match`},
 		{"a prefix with a query", "prefix: '/a?b'", `match.prefix "/a?b": can never match`},
+		{"a prefix with double slashes", "prefix: /a//b", `match.prefix "/a//b": can never match`},
+		{"a prefix with dots", "prefix: /a/../b", `match.prefix "/a/../b": can never match`},
+		{"an exact path that ends in dots", "path: {exact: /a/..}", `match.path.exact "/a/..": can never match`},
+		{"a backslash", "prefix: '/a\\b'", `match.prefix "/a\\b": can never match`},
+		{"a blank", "prefix: '/a b'", `match.prefix "/a b": can never match`},
+		{"another alphabet", "path: {exact: /größe}", `match.path.exact "/größe": can never match`},
 		{"a header name with a blank", "prefix: /, headers: [{name: 'x y', match: {exact: a}}]", `match.headers[0].name "x y": can never match: no header can have this name`},
 		{"a header name with a colon", "prefix: /, headers: [{name: 'x-beta:', match: {exact: a}}]", `match.headers[0].name "x-beta:": can never match`},
 		{"a header name of another alphabet", "prefix: /, headers: [{name: 'größe'}]", `match.headers[0].name "größe": can never match`},

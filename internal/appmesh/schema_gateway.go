@@ -82,6 +82,9 @@ func hostnameRule(c *checker, v *value, p *path) {
 			rest = strings.TrimPrefix(rest, "*")
 		}
 		switch {
+		case strings.Contains(rest, "/"):
+			c.failValue(host, p.name(name), "is no hostname but a URL or a path", "write the host alone; match.prefix has the path")
+		case strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]"): // an IPv6 literal, as a Host header has it
 		case strings.Contains(rest, ":"):
 			c.failValue(host, p.name(name), "a hostname cannot hold a port", "match.port names the gateway's listener")
 		case name == "exact" && strings.HasPrefix(rest, "*"):

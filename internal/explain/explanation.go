@@ -115,7 +115,9 @@ type Rewrite struct {
 	Words  string `json:"words"`
 	Before string `json:"before"` // authority and path
 	After  string `json:"after"`
-	Origin string `json:"origin"`
+	// Gets are the fields that tell the app of it.
+	Gets   []string `json:"gets,omitempty"`
+	Origin string   `json:"origin"`
 }
 
 // Target is a cluster and its share.

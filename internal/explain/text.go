@@ -169,6 +169,9 @@ func (t teller) rewrite(r *Rewrite) {
 	t.item(0, "rewrite", span(terminal.Text, r.Words), place(r.Origin))
 	t.item(2, "before", span(terminal.Text, r.Before))
 	t.item(2, "after", span(terminal.Text, r.After))
+	if r.Gets != nil {
+		t.item(2, "gets", span(terminal.Text, strings.Join(r.Gets, ", ")))
+	}
 }
 
 func (t teller) target(e *Explanation, target *Target) {

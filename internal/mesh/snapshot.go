@@ -228,7 +228,8 @@ type Rewrite struct {
 	Host string
 	// Service is the virtual service's name, as written.
 	Service string
-	// Prefix, when not nil, replaces what Match.Prefix has matched.
+	// Prefix, when not nil, replaces what Match.Prefix has matched; where both
+	// are equal the path stays and x-envoy-original-path says it all the same.
 	Prefix *string
 	// Path, when not empty, replaces the whole path. The query stays in both.
 	Path   string

@@ -61,15 +61,20 @@ type pathRewrite struct {
 type pathRewriteKind uint8
 
 const (
-	keepPath   pathRewriteKind = iota
-	rewriteAll                 // the whole path
-	rewriteHit                 // what the route's condition has matched of it
+	keepPath    pathRewriteKind = iota
+	rewriteAll                  // the whole path
+	rewriteHit                  // what the route's condition has matched of it
+	rewriteSame                 // a prefix by itself: nothing but x-envoy-original-path
 )
 
 // apply rewrites the target, which begins with "/". Envoy says the original one
 // also when the new one is equal.
 func (p *pathRewrite) apply(ex *l7.Exchange, condition *pathCondition) bool {
 	req := &ex.Request
+	if p.kind == rewriteSame {
+		setOriginalPath(&req.Header, req.Target)
+		return true
+	}
 	path, _ := split(req.Target)
 	hit := len(path)
 	if p.kind == rewriteHit {
@@ -139,6 +144,8 @@ func (c *compiler[D]) gateway(spec *mesh.Route) (*gateway[D], error) {
 	case rewrite == nil:
 	case rewrite.Prefix != nil && rewrite.Path != "":
 		return nil, fmt.Errorf("rewrite (%s): prefix and path exclude one another; keep one", rewrite.Origin)
+	case rewrite.Prefix != nil && *rewrite.Prefix != "" && *rewrite.Prefix == spec.Match.Prefix:
+		g.path.kind = rewriteSame
 	case rewrite.Prefix != nil:
 		g.path = pathRewrite{rewriteHit, *rewrite.Prefix}
 	case rewrite.Path != "":

@@ -42,6 +42,8 @@ func TestRewritesChangePathAndHost(t *testing.T) {
 		{"a path that a regex matched", mesh.Match{Regex: "/a.*"}, &mesh.Rewrite{Path: "/b"}, "/abc", "/b", "/abc"},
 		{"a path with a query", mesh.Match{Exact: "/a"}, &mesh.Rewrite{Path: "/b"}, "/a?", "/b?", "/a?"},
 		{"an exact path as a prefix", mesh.Match{Exact: "/a"}, slash, "/a?q", "/?q", "/a?q"},
+		{"a prefix by itself", mesh.Match{Prefix: "/x"}, &mesh.Rewrite{Prefix: prefix("/x")}, "/xy/a%2Fb?q", "/xy/a%2Fb?q", "/xy/a%2Fb?q"},
+		{"the root by itself", mesh.Match{Prefix: "/"}, slash, "/a?q", "/a?q", "/a?q"},
 		{"the host alone", mesh.Match{Prefix: "/x"}, &mesh.Rewrite{Host: "svc.mesh"}, "/x/a", "/x/a", ""},
 		{"nothing", mesh.Match{Prefix: "/x"}, nil, "/x/a", "/x/a", ""},
 		{"no path to rewrite", mesh.Match{}, slash, "*", "*", ""},

@@ -114,6 +114,12 @@ func TestGatewayRewrites(t *testing.T) {
 			}
 		})
 	}
+	// Envoy tells the app of every rewrite of a prefix, that of a prefix by itself too.
+	for path, want := range map[string]string{"/x/a?b": "/x/a?b", "/k/a": "/k/a", "/e?q": ""} {
+		if r := curl(t, n.at(sidecarHost, door), "http://anything.example"+path); r.seen.Header.Get("X-Envoy-Original-Path") != want {
+			t.Errorf("%s: x-envoy-original-path %q, want %q", path, r.seen.Header.Get("X-Envoy-Original-Path"), want)
+		}
+	}
 	// The counters of the gateway's only listener, and of the cluster by which Envoy came back to itself.
 	if got := s.stat("http.ingress.downstream_rq_2xx"); got == 0 {
 		t.Error("http.ingress.downstream_rq_2xx is not counted")
