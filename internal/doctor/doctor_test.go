@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -104,6 +105,12 @@ func TestEachFaultIsNamed(t *testing.T) {
 			"app at 127.0.0.1:8080", Wrong, "listens on 10.0.0.9:8080 only", "--app-addr 10.0.0.9"},
 		"an app on all of IPv6": {func(p *place, _ *Patient) { p.gone(8080); p.listen("[::]:8080", 8, 1000) },
 			"app at 127.0.0.1:8080", Good, "[::]:8080: app (pid 8", ""},
+		"a packet filter": {func(p *place, _ *Patient) { p.world = os.ErrDeadlineExceeded },
+			"redirect", Wrong, "not taken: i/o timeout", "-t raw"},
+		"a packet filter, in short": {func(p *place, _ *Patient) { p.world = os.ErrDeadlineExceeded },
+			"way in", Wrong, "direct works, redirect does not", "-t raw"},
+		"a packet filter on loopback": {func(p *place, _ *Patient) { p.dropped = 15000 },
+			"direct", Wrong, "127.0.0.1:15000: i/o timeout", "-t filter"},
 		"two kinds of difference": {func(p *place, _ *Patient) {
 			p.tables[0].Differences = []iptables.Difference{{Kind: iptables.ExtraRule, Found: "-A APPMESH_EGRESS -j X"}, {Kind: iptables.ExtraRule}, {Kind: iptables.ExtraChain}}
 		}, "rules for IPv4", Wrong, "extra rule, extra chain: -A APPMESH_EGRESS -j X", "apply"},

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,7 +39,8 @@ type place struct {
 	page     map[string]answer
 	uid      uint32
 	tried    int
-	mute     bool // no DNS server answers
+	dropped  uint16 // a port of loopback whose packets are dropped
+	mute     bool   // no DNS server answers
 }
 
 const sidecarPID = 7
@@ -143,6 +145,8 @@ func (p *place) dial(ctx context.Context, _, address string) (net.Conn, error) {
 		}
 		p.line("127.0.0.1:15001", "10.0.0.9:40000", "01", 1337)
 		return p.conn(nil), nil
+	case p.dropped == at.Port():
+		return nil, &net.OpError{Op: "dial", Net: "tcp4", Err: os.ErrDeadlineExceeded}
 	case p.closed[at.Port()]:
 		return nil, &net.OpError{Op: "dial", Net: "tcp4", Err: syscall.ECONNREFUSED}
 	case at.Port() == 9901:

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 )
@@ -22,6 +24,9 @@ func (c *chart) wayIn() []Finding {
 		conclusion.Verdict, conclusion.Seen = Doubtful, "direct works, redirect does not"
 		conclusion.Why = "only apps that dial the sidecar's ports on purpose go through it; all others go past it"
 		conclusion.Fix = fmt.Sprintf("where NET_ADMIN can be had: %s; elsewhere let apps dial 127.0.0.1:%d with the service's name as Host", c.patient.Apply, c.patient.Egress)
+		if c.inForce().EgressPort != 0 && redirect.Verdict == Wrong { // The rules are there: putting them there is no fix.
+			conclusion.Fix = redirect.Fix
+		}
 		if redirect.Verdict == Unseen {
 			conclusion.Seen = "direct works; whether redirect does could not be told"
 			conclusion.Why, conclusion.Fix = "", redirect.Fix
@@ -91,6 +96,8 @@ func (c *chart) redirect() Finding {
 		case c.try.outcome == refused && c.egress != nil && (inForce || c.tablesErr != nil):
 			f.Why = fmt.Sprintf("rules lead to port %d, and nobody listens there: every connection of the app is refused", c.patient.Egress)
 			f.Fix = "start the sidecar (dependsOn HEALTHY holds the app back until it is there)"
+		case inForce && c.tables[0].Same():
+			f.Why, f.Fix = "the rules are as planned, and something else drops or untracks its packets", filterHint
 		case inForce:
 			f.Why, f.Fix = "rules are there, but something takes this traffic before them", c.verifyCommand()
 		}
@@ -148,10 +155,20 @@ func (c *chart) direct() Finding {
 	}
 	f.Verdict, f.Seen = Wrong, strings.Join(closed, "; ")
 	f.Why, f.Fix = "no sidecar takes connections", "start it: outrider run"
-	if c.egress == nil || c.ingress == nil {
+	if timedOut(c.egress) || timedOut(c.ingress) {
+		f.Why, f.Fix = "who listens on loopback answers at once: something drops the packets", filterHint
+	} else if c.egress == nil || c.ingress == nil {
 		f.Why, f.Fix = "only one of the sidecar's two ports takes connections", "look at the sidecar's log, and at who holds the other port"
 	}
 	return f
+}
+
+// filterHint says where to look for what is not in the table of the rules.
+const filterHint = "look for DROP, REJECT and NOTRACK elsewhere: iptables-save -t raw, -t mangle and -t filter, or nft list ruleset"
+
+func timedOut(err error) bool {
+	var slow net.Error
+	return errors.As(err, &slow) && slow.Timeout()
 }
 
 // plain is an error without what is said already: the last part of a chain of colons.
