@@ -8,7 +8,8 @@
 //	wait.go     waiting for what happens in another goroutine; descriptors
 //
 // sidecar/ builds a running sidecar, in this process, from a mesh.Snapshot;
-// netns/ gives a test a machine of its own.
+// netns/ gives a test a machine of its own; golden/ holds what a test makes of
+// testdata/*.txtar against what is wanted; built/ gives it the shipped program.
 //
 // Nothing here sleeps: what has to wait waits for an event, bounded by Patience
 // so that a test that hangs fails with its own words.
