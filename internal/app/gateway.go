@@ -50,8 +50,30 @@ func (s *sidecar) explainBind(err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: ports below 1024 need the capability CAP_NET_BIND_SERVICE; "+
 			"give it to the container, or the gateway's listener a port from 1024 on (on Fargate there is no other way) and let the load balancer map it", err)
+	case errors.Is(err, syscall.EADDRINUSE) && s.hasPort(err):
+		return fmt.Errorf("%w: the gateway has the port itself, for its admin page and a listener; "+
+			"give one of them another (--admin-addr, ENVOY_ADMIN_ACCESS_PORT)", err)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%w: another process has the port; stop it, or give the gateway's listener another one", err)
+		return fmt.Errorf("%w: another process has the port; stop it, or give the gateway's listener (or --admin-addr) another one", err)
 	}
 	return explainBind(err)
+}
+
+// hasPort tells whether the port that could not be bound is one that we have.
+func (s *sidecar) hasPort(err error) bool {
+	failed := new(net.OpError)
+	if !errors.As(err, &failed) {
+		return false
+	}
+	port := portOf(failed.Addr)
+	return port != 0 && (slices.ContainsFunc(s.adminListeners, func(l net.Listener) bool { return portOf(l.Addr()) == port }) ||
+		slices.ContainsFunc(s.server.Addrs(mesh.Ingress), func(a netip.AddrPort) bool { return a.Port() == port }))
+}
+
+// portOf is the port of a TCP address; 0 of any other.
+func portOf(a net.Addr) uint16 {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Port()
+	}
+	return 0
 }

@@ -60,7 +60,7 @@ func TestAGatewayLivesOnItsOwnPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, l.dir, "mesh.json", gatewayTown("", two.Port(), one.Port()))
-	l.says("give the gateway's listener another one")
+	l.says("give the gateway's listener (or --admin-addr) another one")
 	if got := testkit.Get(t, one, "edge.test", "/x"); got.Body != "v1" {
 		t.Errorf("after a bad change: %d %q", got.Status, got.Body)
 	}
@@ -89,6 +89,15 @@ func TestAGatewayLivesOnItsOwnPorts(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	testkit.NoMoreDescriptors(t, before+2) // the two apps of the test
+}
+
+func TestAGatewaysListenerCannotHaveTheAdminPort(t *testing.T) {
+	port := free(t)
+	docs := write(t, t.TempDir(), "mesh.json", gatewayTown("", port.Port()))
+	code, _, stderr := outrider(t, "run", "--node", "mesh/m/virtualGateway/edge", "--mesh", docs, "--admin-addr", port.String())
+	if code != ExitEnvironment || !strings.Contains(stderr, "the gateway has the port itself, for its admin page and a listener") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
 }
 
 func TestGatewaysBindAllAddressesOfThePreference(t *testing.T) {

@@ -66,7 +66,7 @@ func newSidecar(cfg *config.Run, log *telemetry.Log, snap *mesh.Snapshot) (*side
 		return nil, s.explainBind(err)
 	}
 	if err := s.listenAdmin(); err != nil {
-		return nil, explainBind(err)
+		return nil, s.explainBind(err)
 	}
 	s.manager = upstream.NewManager(upstream.Settings{
 		RetryPercent: uint32(cfg.Retry.BudgetPercent.V),
