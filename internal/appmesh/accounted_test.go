@@ -2,6 +2,7 @@ package appmesh
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ type reading struct {
 	checks         Checks
 	file           string
 	values, beside []*value
+	whole          bool // all of it is of the mesh
 }
 
 // read makes documents of the reading. changed is the leaf that is given
@@ -93,40 +95,82 @@ func allOf(d *Documents) string {
 	return strings.Join(lines, "\n")
 }
 
-// unheeded are the leaves that change neither a resource nor a finding, by
-// their paths, each with the reason. No field of a spec is among them.
+// unheeded are the leaves that change neither a resource nor a finding, by the
+// form of the document and their paths, each with the reason. No field of a
+// spec is among them. testdata/unheeded.golden lists those that are met.
 var unheeded = []struct {
+	form string
 	path *regexp.Regexp
 	why  string
 }{
-	// CloudFormation
-	{regexp.MustCompile(`^\.(AWSTemplateFormatVersion|Description|Metadata|Transform)`), "says nothing of the mesh"},
-	{regexp.MustCompile(`^\.(Parameters|Mappings|Conditions|Rules)\.`), "known by what the mesh makes of it; cloudformation_test.go and intrinsic_test.go have each of them"},
-	{regexp.MustCompile(`^\.Outputs\.`), "for people and other stacks; cloudformation_test.go has imports"},
-	{regexp.MustCompile(`^\.Resources\.\w+\.DependsOn`), "the order in which CloudFormation makes resources"},
-	{regexp.MustCompile(`^\.Resources\.\w+\.Properties\.Tags`), "for people and bills"},
-	// Kubernetes
-	{regexp.MustCompile(`^(\.items\[\d+\])?\.metadata\.(namespace|name)$`), "awsName is the name, and nothing refers to this manifest by Kubernetes' name"},
-	{regexp.MustCompile(`^(\.items\[\d+\])?\.metadata\.labels\.`), "for people, and for selectors that are not needed where there is one mesh"},
-	{regexp.MustCompile(`^(\.items\[\d+\])?\.spec\.(podSelector|namespaceSelector|gatewayRouteSelector)\.`), "which pods a resource is for: a sidecar is told its resource; namespaces count where there are several meshes"},
-	{regexp.MustCompile(`^(\.items\[\d+\])?\.spec\.serviceDiscoveryType$`), "v1beta1 had one value, dns"},
-	{regexp.MustCompile(`^(\.items\[\d+\])?\.spec\.meshRef\.uid$`), "the cluster's own number of the mesh"},
-	// Terraform and Pulumi
-	{regexp.MustCompile(`^\.(lineage|serial|version|terraform_version|format_version|manifest|deployment\.manifest|deployment\.secrets_providers)([.[]|$)`), "which state this is"},
-	{regexp.MustCompile(`^\.(values\.)?outputs\.`), "for people and other programs"},
-	{regexp.MustCompile(`\.resources\[\d+\]\.(address|mode|name|index|module|provider|provider_name|schema_version|depends_on|sensitive_values|urn|custom|id|parent|created|modified|propertyDependencies|dependencies)([.[]|$)`), "what the tool calls a resource, and makes before it"},
-	{regexp.MustCompile(`\.instances\[\d+\]\.(index_key|schema_version|private|dependencies|sensitive_attributes)([.[]|$)`), "what the tool calls an instance, and makes before it"},
-	{regexp.MustCompile(`\.(attributes|values|outputs)\.(id|arn|region|resource_owner|resourceOwner|created_date|createdDate|tags|tags_all|tagsAll|__meta)([.[]|$)`), "not of the spec; resource_owner is not the mesh's owner"},
-	{regexp.MustCompile(`^\.deployment\.resources\[\d+\]\.inputs\.`), "what was asked for; outputs are what there is"},
-	{regexp.MustCompile(`^\.address$|\.child_modules\[\d+\]\.address$|\.root_module\.address$`), "what the tool calls a module"},
-	// describe output and requests
-	{regexp.MustCompile(`^(\.\w+)?\.(metadata|status|tags|clientToken)([.[]|$)`), "not of the spec"},
+	{ofCloudFormation, regexp.MustCompile(`^\.(AWSTemplateFormatVersion|Description|Metadata|Transform)([.[]|$)`), "says nothing of the mesh"},
+	{ofCloudFormation, regexp.MustCompile(`^\.(Parameters|Mappings|Conditions|Rules)\.`), "known by what the mesh makes of it; cloudformation_test.go and intrinsic_test.go have each of them"},
+	{ofCloudFormation, regexp.MustCompile(`^\.Outputs\.`), "for people and other stacks; cloudformation_test.go has imports"},
+	{ofCloudFormation, regexp.MustCompile(`^\.Resources\.\w+\.DependsOn([.[]|$)`), "the order in which CloudFormation makes resources"},
+
+	{ofManifest, regexp.MustCompile(`^(\.items\[\d+\])?\.metadata\.(namespace|name)$`), "awsName is the name, and nothing refers to this manifest by Kubernetes' name"},
+	{ofManifest, regexp.MustCompile(`^(\.items\[\d+\])?\.spec\.(podSelector|namespaceSelector|gatewayRouteSelector)\.`), "which pods a resource is for: a sidecar is told its resource; namespaces count where there are several meshes"},
+	{ofManifest, regexp.MustCompile(`^(\.items\[\d+\])?\.spec\.serviceDiscoveryType$`), "v1beta1 had one value, dns"},
+
+	{ofTerraform, regexp.MustCompile(`^\.(lineage|serial|version|terraform_version|format_version)$`), "which state this is"},
+	{ofTerraform, regexp.MustCompile(`^\.(values\.)?outputs\.`), "for people and other programs"},
+	{ofTerraform, regexp.MustCompile(`\.resources\[\d+\]\.(address|mode|name|index|module|provider|provider_name|schema_version|depends_on|sensitive_values)([.[]|$)`), "what the tool calls a resource, and makes before it"},
+	{ofTerraform, regexp.MustCompile(`\.instances\[\d+\]\.(index_key|schema_version|private|dependencies|sensitive_attributes)([.[]|$)`), "what the tool calls an instance, and makes before it"},
+	{ofTerraform, regexp.MustCompile(`\.(instances\[\d+\]\.attributes|resources\[\d+\]\.values)\.(id|arn|region|resource_owner|created_date|tags|tags_all)([.[]|$)`), "not of the spec; resource_owner is not the mesh's owner"},
+	{ofTerraform, regexp.MustCompile(`\.child_modules\[\d+\]\.address$`), "what the tool calls a module"},
+
+	{ofPulumi, regexp.MustCompile(`^\.(version|deployment\.manifest|deployment\.secrets_providers)([.[]|$)`), "which state this is"},
+	{ofPulumi, regexp.MustCompile(`^\.deployment\.resources\[\d+\]\.(urn|custom|id|parent|provider|created|modified|propertyDependencies|dependencies)([.[]|$)`), "what the tool calls a resource, and makes before it"},
+	{ofPulumi, regexp.MustCompile(`^\.deployment\.resources\[\d+\]\.outputs\.(id|arn|region|resourceOwner|createdDate|tags|tagsAll|__meta)([.[]|$)`), "not of the spec; resourceOwner is not the mesh's owner"},
+	{ofPulumi, regexp.MustCompile(`^\.deployment\.resources\[\d+\]\.inputs\.`), "what was asked for; outputs are what there is"},
+
+	{ofRequest, regexp.MustCompile(`^(\.\w+)?\.(metadata|status|tags|clientToken)([.[]|$)`), "not of the spec"},
 }
 
-// accounted checks that every leaf of a reading that is part of a mesh is
-// used, found fault with, or excused in words; and that all that was
-// understood has its place in the file. It returns how many were looked at.
-func accounted(t *testing.T, r *reading) int {
+// The forms of documents.
+const (
+	ofCloudFormation = "CloudFormation"
+	ofManifest       = "Kubernetes"
+	ofTerraform      = "Terraform"
+	ofPulumi         = "Pulumi"
+	ofRequest        = "request"
+)
+
+func formOf(document *value) string {
+	switch {
+	case isCloudFormation(document):
+		return ofCloudFormation
+	case isKubernetes(document):
+		return ofManifest
+	case isTerraform(document):
+		return ofTerraform
+	case isPulumi(document):
+		return ofPulumi
+	}
+	return ofRequest
+}
+
+// excuse is why a leaf need not be heeded; "" if it must.
+func excuse(form, path string) string {
+	for _, u := range unheeded {
+		if u.form == form && u.path.MatchString(path) {
+			return form + ": " + u.why
+		}
+	}
+	return ""
+}
+
+// A tally is what was looked at, and the paths that were excused, by the
+// excuse.
+type tally struct {
+	looked  int
+	excused map[string]map[string]bool
+}
+
+// of checks that every leaf of a reading that is part of a mesh is used, found
+// fault with, or excused in words; and that all that was understood has its
+// place in the file.
+func (a *tally) of(t *testing.T, r *reading) {
 	before := r.read(-1)
 	want := allOf(before)
 	if again := allOf(r.read(-1)); again != want {
@@ -137,9 +181,9 @@ func accounted(t *testing.T, r *reading) int {
 		found[f.Position] = true
 	}
 	places := map[mesh.Position]bool{}
-	number, looked := -1, 0
+	number, was := -1, a.looked
 	for _, document := range r.values {
-		ours := ofMesh(document)
+		ours, form := ofMesh(document), formOf(document)
 		nodes(document, "", func(v *value, path string) {
 			places[v.at] = true
 			for _, m := range v.members {
@@ -152,16 +196,19 @@ func accounted(t *testing.T, r *reading) int {
 			if !ours(path) {
 				return
 			}
-			looked++
-			if found[v.at] || allOf(r.read(number)) != want {
+			a.looked++
+			if !some(number, 10) || found[v.at] || allOf(r.read(number)) != want {
 				return
 			}
-			for _, u := range unheeded {
-				if u.path.MatchString(path) {
-					return
-				}
+			why := excuse(form, path)
+			if why == "" {
+				t.Errorf("%s: %s %q is dropped in silence", v.at, path, v.text)
+				return
 			}
-			t.Errorf("%s: %s %q is dropped in silence", v.at, path, v.text)
+			if a.excused[why] == nil {
+				a.excused[why] = make(map[string]bool)
+			}
+			a.excused[why][anonymous(path)] = true
 		})
 	}
 	for _, res := range before.resources {
@@ -174,7 +221,15 @@ func accounted(t *testing.T, r *reading) int {
 			}
 		})
 	}
-	return looked
+	if a.looked == was && r.whole {
+		t.Errorf("%s: no leaf was looked at", r.file)
+	}
+}
+
+// anonymous is a path without numbers, and without names that a template gave.
+func anonymous(path string) string {
+	path = regexp.MustCompile(`\[\d+\]`).ReplaceAllString(path, "[]")
+	return regexp.MustCompile(`^\.(Parameters|Mappings|Conditions|Rules|Outputs|Resources)\.\w+`).ReplaceAllString(path, ".$1.*")
 }
 
 // nodes calls f for every value, with its path, in the order of copyChanged.
@@ -233,26 +288,46 @@ func itemOf(all *value, up, path string) *value {
 
 // TestEveryLeafIsAccountedFor: no value of any document of the corpus, nor of
 // those that show a form whole, is dropped in silence.
+//
+// `go test ./internal/appmesh -run Accounted -update` rewrites
+// testdata/unheeded.golden.
 func TestEveryLeafIsAccountedFor(t *testing.T) {
-	total := 0
+	a := tally{excused: make(map[string]map[string]bool)}
 	for _, file := range walkthroughs(t) {
-		total += accounted(t, asDeployed(t, file))
+		a.of(t, asDeployed(t, file))
 	}
-	if total < 3800 {
-		t.Errorf("only %d leaves of the walkthroughs were looked at", total)
+	if a.looked < 3800 {
+		t.Errorf("only %d leaves of the walkthroughs were looked at", a.looked)
 	}
 	data, err := os.ReadFile(filepath.Join("testdata", "kubernetes-v1beta1.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, archive := splitArchive(data)
-	for _, s := range slices.Concat(corpus(t, "guide"), corpus(t, "every-field"), corpus(t, "terraform"), archive[:1]) {
+	all := Parse(corpus(t, "every-field")).resources
+	for _, s := range slices.Concat(corpus(t, "guide"), corpus(t, "every-field"), corpus(t, "terraform"), archive[:1], []Source{
+		{Name: "every-field.terraform.json", Data: []byte(inTerraform.document(all))},
+		{Name: "every-field.pulumi.json", Data: []byte(inPulumi.document(all))},
+	}) {
 		values, err := readText(s.Name, s.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if accounted(t, &reading{file: s.Name, values: values}) == 0 {
-			t.Errorf("%s: no leaf was looked at", s.Name)
+		a.of(t, &reading{file: s.Name, values: values, whole: true})
+	}
+	if raceEnabled {
+		return
+	}
+	var b strings.Builder
+	for _, u := range unheeded {
+		why := u.form + ": " + u.why
+		fmt.Fprintf(&b, "%s\n", why)
+		for _, path := range slices.Sorted(maps.Keys(a.excused[why])) {
+			fmt.Fprintf(&b, "  %s\n", path)
+		}
+		if len(a.excused[why]) == 0 {
+			t.Errorf("nothing needs the excuse %s", why)
 		}
 	}
+	keepsTo(t, "testdata/unheeded.golden", b.String())
 }

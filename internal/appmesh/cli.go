@@ -224,7 +224,7 @@ func (r *request) kind(k kind) (_ kind, missing string) {
 			k == gatewayKind && looks == gatewayRouteKind:
 			k = looks // and its name is missing
 		case k == meshKind && r.names[meshKind] == nil && looks == unknownKind:
-			return k, "nothing names this resource: a document that is only a spec needs its names beside it, say \"meshName\" and \"virtualNodeName\""
+			return k, "nothing names this resource: a document that is only a spec needs its names beside it, \"meshName\" and \"virtualNodeName\", \"virtualRouterName\" or whatever it is"
 		}
 	}
 	var lacks []string

@@ -48,7 +48,7 @@ func (e *exporter) template() *value {
 // properties are a resource's, in CloudFormation's spelling. A mesh has no
 // MeshOwner there: it belongs to the account whose stack makes it.
 func (e *exporter) properties(res *resource) *value {
-	named := *res
+	named := resource{kind: res.kind, mesh: res.mesh, owner: res.owner, parent: res.parent, name: res.name}
 	if res.kind == meshKind && res.owner != "" {
 		named.owner = ""
 		e.add(mesh.Warning, res, res.at, "CloudFormation makes a mesh in the account of the stack: that its owner is "+res.owner+" is said by its other resources", "")

@@ -26,8 +26,10 @@ func TestExportReadsTheSame(t *testing.T) {
 // TestExportReadsWalkthroughsTheSame: every real document with what was deployed
 // beside it, filled in as its script did.
 func TestExportReadsWalkthroughsTheSame(t *testing.T) {
-	for _, file := range walkthroughs(t) {
-		t.Run(file, func(t *testing.T) { sameMesh(t, asDeployed(t, file).read(-1)) })
+	for i, file := range walkthroughs(t) {
+		if some(i, 8) {
+			t.Run(file, func(t *testing.T) { sameMesh(t, asDeployed(t, file).read(-1)) })
+		}
 	}
 }
 
@@ -325,6 +327,9 @@ func TestExportOfAnything(t *testing.T) {
 	given := make(map[string]bool)
 	made := 0
 	for seed := range uint64(50) {
+		if !some(int(seed), 10) {
+			continue
+		}
 		d := anyMesh(seed)
 		made += len(d.resources)
 		for _, r := range d.resources {
@@ -343,7 +348,7 @@ func TestExportOfAnything(t *testing.T) {
 			}
 		})
 	}
-	if len(lacks) > 10 || made < 1200 {
+	if !raceEnabled && (len(lacks) > 10 || made < 1200) {
 		t.Errorf("%d resources; fields of the schemas that were never made: %q", made, lacks)
 	}
 }
@@ -429,9 +434,10 @@ func (g *generator) value(s *shape, names []string) *value {
 		}
 		return v
 	case anInteger:
-		least, most := s.min, min(s.max, s.min+100)
+		least := max(s.min, -1<<40)
+		most := min(s.max, least+100)
 		if g.IntN(5) == 0 {
-			most = s.max
+			most = min(s.max, 1<<40)
 		}
 		return &value{kind: number, text: fmt.Sprint(least + g.Int64N(most-least+1))}
 	case aBoolean:

@@ -84,5 +84,6 @@ func isContainer(v *value) bool {
 
 func ignoreContainer(d *Documents, v *value) {
 	d.add(finding{fileWide: true, Finding: mesh.Finding{Position: v.at, Severity: mesh.Warning,
-		Message: "this is a container definition of an ECS task, not a mesh document: ignored"}})
+		Message: "this is a container definition of an ECS task, not a mesh document: ignored",
+		Hint:    "`outrider check --task-definition FILE` reads the task definition that it is part of"}})
 }

@@ -187,6 +187,9 @@ func TestSchemaTakesWhatIsExported(t *testing.T) {
 	}
 	refused := 0
 	for seed := range uint64(25) {
+		if !some(int(seed), 5) {
+			continue
+		}
 		dice := rand.New(rand.NewPCG(seed, 2))
 		e := newExporter(anyMesh(seed))
 		all := e.requests()
@@ -208,7 +211,7 @@ func TestSchemaTakesWhatIsExported(t *testing.T) {
 			}
 		}
 	}
-	if refused < 100 {
+	if !raceEnabled && refused < 100 {
 		t.Errorf("only %d changes were refused", refused)
 	}
 }

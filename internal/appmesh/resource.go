@@ -1,7 +1,9 @@
 package appmesh
 
 import (
+	"crypto/sha256"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -67,6 +69,9 @@ type resource struct {
 	faulty bool
 	// ports are the listeners of a node, router or gateway, once checked.
 	ports []listener
+	// digest is that of the spec, once a version asked for it: a resource is
+	// within the reach of many.
+	digest atomic.Pointer[[sha256.Size]byte]
 }
 
 // String names the resource as findings do: virtual node "user-service".

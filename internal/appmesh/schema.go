@@ -105,15 +105,19 @@ func reference() *shape {
 // word is one of a few, compared without case.
 func word(words ...string) *shape { return &shape{kind: aWord, words: words} }
 
-// unlimited stands where the API names no upper bound.
-const unlimited = 1 << 31
+// unlimited stands where the API names no upper bound of a length, greatest
+// where it names none of an Integer. (The bounds of a range are Longs.)
+const (
+	unlimited = 1 << 31
+	greatest  = 1<<31 - 1
+)
 
 // Pieces shared by several kinds (App Mesh 1.3).
 var (
 	port     = integer(1, 65535)
 	duration = obj(
 		req("unit", word("s", "ms")).says("seconds or milliseconds"),
-		req("value", integer(0, unlimited-1)).says("how many of them; 0 turns a timeout off")).named("Duration")
+		req("value", integer(0, greatest)).says("how many of them; 0 turns a timeout off")).named("Duration")
 
 	perRequest  = opt("perRequest", duration).says("how long a request may take, from its first byte to the answer's last").or("15 s")
 	idle        = opt("idle", duration).says("how long nothing may move").or("300 s")
@@ -180,9 +184,9 @@ var (
 				req("value", verbatim(1, 100).ruled(logFormat)).says("its value, in Envoy's operators")), 0, unlimited)).says("an object for each line")).named("LoggingFormat")).
 			says("what a line says").or("Envoy's default line"))).says("a file"))).says("one line for each request or connection")).named("Logging")
 
-	maxConnections     = req("maxConnections", integer(1, unlimited)).says("connections to the app at a time")
-	maxPendingRequests = opt("maxPendingRequests", integer(1, unlimited)).says("requests that may wait for one").or("2147483647")
-	maxRequests        = req("maxRequests", integer(1, unlimited)).says("requests to the app at a time")
+	maxConnections     = req("maxConnections", integer(1, greatest)).says("connections to the app at a time")
+	maxPendingRequests = opt("maxPendingRequests", integer(1, greatest)).says("requests that may wait for one").or("2147483647")
+	maxRequests        = req("maxRequests", integer(1, greatest)).says("requests to the app at a time")
 
 	poolHTTP  = obj(maxConnections, maxPendingRequests).named("HttpConnectionPool")
 	poolTCP   = obj(maxConnections).named("TcpConnectionPool")

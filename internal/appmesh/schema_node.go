@@ -26,7 +26,7 @@ var (
 		opt("tls", listenerTLS).says("TLS towards clients").or("plaintext only"),
 		opt("healthCheck", healthCheck("http", "http2", "grpc", "tcp")).says("how callers check the node's endpoints").or("they do not"),
 		opt("outlierDetection", obj(
-			req("maxServerErrors", integer(1, unlimited)).says("errors (5xx) in a row for which an endpoint is left out"),
+			req("maxServerErrors", integer(1, greatest)).says("errors (5xx) in a row for which an endpoint is left out"),
 			req("interval", duration).says("time between two looks at it"),
 			req("baseEjectionDuration", duration).says("how long it is left out, times how often it was before"),
 			req("maxEjectionPercent", integer(0, 100)).says("share of the endpoints that may be left out; one always may"))).says("how callers leave out failing endpoints").or("they do not"),

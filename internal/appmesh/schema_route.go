@@ -2,6 +2,7 @@ package appmesh
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
@@ -15,8 +16,8 @@ var (
 		opt("suffix", verbatim(1, 255)).says("what the value ends in"),
 		opt("regex", pattern(255)).says("an RE2 expression that matches the whole value"),
 		opt("range", obj(
-			req("start", integer(-unlimited, unlimited)).says("the least number"),
-			req("end", integer(-unlimited, unlimited)).says("the first number past the range")).ruled(rangeRule)).says("a whole number between two others")).named("HeaderMatchMethod")
+			req("start", integer(math.MinInt64, math.MaxInt64)).says("the least number"),
+			req("end", integer(math.MinInt64, math.MaxInt64)).says("the first number past the range")).ruled(rangeRule)).says("a whole number between two others")).named("HeaderMatchMethod")
 
 	headers = listOf(obj(
 		req("name", textOf(1, 50)).says("name of the header, in any case"),
@@ -42,7 +43,7 @@ var (
 	httpRetryEvents = listOf(word("server-error", "gateway-error", "client-error", "stream-error"), 1, 25)
 	grpcRetryEvents = listOf(word("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"), 1, 5)
 
-	maxRetries      = req("maxRetries", integer(0, unlimited)).says("tries after the first")
+	maxRetries      = req("maxRetries", integer(0, greatest)).says("tries after the first")
 	perRetryTimeout = req("perRetryTimeout", duration).says("how long each try may take, the first too")
 	onHTTP          = opt("httpRetryEvents", httpRetryEvents).says("answers that are tried again: 5xx, 502 to 504, 409, a refused stream")
 	onTCP           = opt("tcpRetryEvents", tcpRetryEvents).says("connections that fail are tried again")

@@ -170,8 +170,8 @@ func TestReadInline(t *testing.T) {
 
 func bombOf(t *testing.T) string {
 	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	for range 64 {
+	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	for range maxSourceBytes>>20 + 1 {
 		if _, err := z.Write(make([]byte, 1<<20)); err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package appmesh
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -136,116 +135,6 @@ func TestEveryFieldKept(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestEveryLeafKept changes each leaf of the specs in the states and the
-// export, one at a time: what is read, or the findings, must change with it.
-func TestEveryLeafKept(t *testing.T) {
-	all := Parse(corpus(t, "every-field")).resources
-	for name, data := range map[string]string{
-		"terraform.tfstate": string(deployedPlain(t, "terraform/terraform.tfstate").Data), "show.json": string(deployedPlain(t, "terraform/show.json").Data),
-		"pulumi-export.json": string(deployedPlain(t, "terraform/pulumi-export.json").Data),
-		"every-field.json":   inTerraform.document(all), "every-field.pulumi.json": inPulumi.document(all),
-	} {
-		read := func(data []byte) string {
-			d := Parse([]Source{{Name: "f", Data: data}})
-			return keptTree(d) + fmt.Sprint(d.Check())
-		}
-		before := read([]byte(data))
-		values, err := readJSON("f", []byte(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaves := 0
-		eachKeptSpec(values[0], func(spec *value) {
-			eachKeptLeaf(spec, "", func(leaf *value, path string) {
-				leaves++
-				was := *leaf
-				switch leaf.kind {
-				case number:
-					n, _ := strconv.Atoi(leaf.text)
-					leaf.text = strconv.Itoa(n + 1)
-				case boolean:
-					leaf.text = map[string]string{"true": "false", "false": "true"}[leaf.text]
-				default:
-					leaf.kind, leaf.text = text, leaf.text+"x"
-				}
-				if read(asJSON(values[0])) == before {
-					t.Errorf("%s: %s: %q -> %q changes nothing", name, path, was.text, leaf.text)
-				}
-				*leaf = was
-			})
-		})
-		if leaves < 80 {
-			t.Errorf("%s: only %d leaves were looked at", name, leaves)
-		}
-	}
-}
-
-// eachKeptSpec calls f for the specs that are read: of outputs where there are any.
-func eachKeptSpec(v *value, f func(*value)) {
-	for _, m := range v.members {
-		switch {
-		case m.name == "inputs" || m.name == "sensitive_values":
-		case m.name == "spec":
-			f(m.value)
-		default:
-			eachKeptSpec(m.value, f)
-		}
-	}
-	for _, item := range v.items {
-		eachKeptSpec(item, f)
-	}
-}
-
-func eachKeptLeaf(v *value, path string, f func(*value, string)) {
-	switch {
-	case v.kind == object:
-		for _, m := range v.members {
-			if !strings.HasPrefix(m.name, "__") {
-				eachKeptLeaf(m.value, path+"."+m.name, f)
-			}
-		}
-	case v.kind == list:
-		for i, item := range v.items {
-			eachKeptLeaf(item, fmt.Sprintf("%s[%d]", path, i), f)
-		}
-	case v.kind != null:
-		f(v, path)
-	}
-}
-
-// asJSON is a value as JSON.
-func asJSON(v *value) []byte {
-	var b []byte
-	switch v.kind {
-	case object:
-		b = append(b, '{')
-		for i, m := range v.members {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			name, _ := json.Marshal(m.name)
-			b = append(append(append(b, name...), ':'), asJSON(m.value)...)
-		}
-		return append(b, '}')
-	case list:
-		b = append(b, '[')
-		for i, item := range v.items {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, asJSON(item)...)
-		}
-		return append(b, ']')
-	case text:
-		b, _ = json.Marshal(v.text)
-	case null:
-		b = []byte("null")
-	default:
-		b = []byte(v.text)
-	}
-	return b
 }
 
 // FuzzTerraform and FuzzPulumi: whatever a state holds, nothing panics and

@@ -21,9 +21,21 @@ func version(r *reach, opt Options) string {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.parent, b.parent), cmp.Compare(a.name, b.name))
 	}) {
 		fmt.Fprintf(h, "%d %q %q ", res.kind, res.parent, res.name)
-		res.spec.hash(h)
+		h.Write(res.hashed())
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// hashed is the digest of a resource's spec.
+func (r *resource) hashed() []byte {
+	sum := r.digest.Load()
+	if sum == nil {
+		h := sha256.New()
+		r.spec.hash(h)
+		sum = (*[sha256.Size]byte)(h.Sum(nil))
+		r.digest.Store(sum)
+	}
+	return sum[:]
 }
 
 func (v *value) hash(h hash.Hash) {

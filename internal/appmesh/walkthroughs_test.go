@@ -35,7 +35,7 @@ var imports = map[string]string{"AppMeshCert": "arn:aws:acm:eu-west-1:1234567890
 
 // fragments are files that are no document by themselves: the deploy script
 // gave the names as options beside the spec. The first pattern that takes a
-// file names it.
+// file names it; the goldens list them.
 var fragments = []struct {
 	file  *regexp.Regexp
 	names string
@@ -220,6 +220,9 @@ func (r *reading) report(t *testing.T, b *bytes.Buffer) {
 		}
 	}
 	fmt.Fprintf(b, "== %s\n", r.file)
+	if names := fragment(r.file); names != "" {
+		fmt.Fprintf(b, "a fragment: its deploy script gave it %s\n", names)
+	}
 	stranger := ""
 	for _, s := range strangers {
 		if regexp.MustCompile(s.file).MatchString("/" + r.file) {
@@ -241,7 +244,7 @@ func (r *reading) report(t *testing.T, b *bytes.Buffer) {
 	if len(stopped) > 0 {
 		fmt.Fprintf(b, "not started: %s\n", strings.Join(stopped, ", "))
 	}
-	findings := slices.DeleteFunc(d.Check(), func(f mesh.Finding) bool { return f.File != r.file })
+	findings := once(slices.DeleteFunc(slices.Clone(d.findings), func(f finding) bool { return f.File != r.file }))
 	for i := range findings {
 		findings[i].File = filepath.Base(r.file)
 	}

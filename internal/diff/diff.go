@@ -23,6 +23,16 @@ type Value struct {
 	Words string
 	// At is where: file:line, or which default.
 	At string
+	// More is how many other places say the same to other proxies; 0 of one proxy.
+	More int
+}
+
+// place is where, in words.
+func (v Value) place() string {
+	if v.More == 0 {
+		return v.At
+	}
+	return v.At + " and " + count(v.More, "more place")
 }
 
 // Compare gives what changes for traffic from one snapshot of a proxy to
@@ -93,7 +103,7 @@ func (a aspect) differs(b aspect) bool {
 	return a.words != b.words
 }
 
-func value(words string, origin mesh.Origin) Value { return Value{words, origin.String()} }
+func value(words string, origin mesh.Origin) Value { return Value{Words: words, At: origin.String()} }
 
 // order says where routes that both have are looked at in another order.
 func (c *comparison) order(after, before *thing) {

@@ -3,6 +3,8 @@ package diff
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,5 +78,39 @@ func TestSharedChange(t *testing.T) {
 	var out bytes.Buffer
 	if err := WriteText(&out, func(string) string { return "" }, r); err != nil || strings.Count(out.String(), "\n") > 8 {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// TestOneChangeInManyPlaces: what is said anew of each of 200 nodes is told
+// once, with its first place.
+func TestOneChangeInManyPlaces(t *testing.T) {
+	var b strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&b, "---\n{meshName: m, virtualNodeName: n%03d, spec: {listeners: [{portMapping: {port: 80, protocol: http}, timeout: {http: {perRequest: {unit: s, value: 5}}}}]}}\n", i)
+	}
+	after := strings.ReplaceAll(b.String(), "value: 5", "value: 6")
+	r := Between(set("a", b.String()), set("b", strings.Replace(after, "value: 6", "value: 7", 1)))
+	if len(r.Groups) != 2 || len(r.Groups[0].Proxies) != 199 || len(r.Groups[1].Proxies) != 1 {
+		t.Fatalf("%+v", r.Groups)
+	}
+	want := []Change{{"requests to the app, ingress port 80", "timeout", Value{"5s", "a:4", 198}, Value{"6s", "b:4", 198}}}
+	if !slices.Equal(r.Groups[0].Changes, want) {
+		t.Errorf("got %+v, want %+v", r.Groups[0].Changes, want)
+	}
+	var text, machine bytes.Buffer
+	if err := WriteText(&text, func(string) string { return "" }, r); err != nil || !strings.Contains(text.String(), "before  5s (a:4 and 198 more places)") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+	if err := WriteJSON(&machine, r); err != nil || strings.Count(machine.String(), `"morePlaces": 198`) != 2 {
+		t.Errorf("%v\n%s", err, machine.String())
+	}
+}
+
+// TestNothingInCommon: sets that describe other proxies are not called alike.
+func TestNothingInCommon(t *testing.T) {
+	var text bytes.Buffer
+	r := Between(set("a", "{meshName: m, virtualNodeName: n, spec: {}}"), set("b", "{meshName: other, virtualNodeName: n, spec: {}}"))
+	if err := WriteText(&text, func(string) string { return "" }, r); err != nil || !strings.HasPrefix(text.String(), "nothing is compared: ") || r.Same() {
+		t.Errorf("%v\n%s", err, text.String())
 	}
 }

@@ -5,7 +5,8 @@
 //
 //	thing.go    a snapshot becomes things with aspects, all of them in words
 //	diff.go     the things of two snapshots are compared: changes
-//	report.go   changes of all proxies; those that several share are told once
+//	report.go   changes of all proxies; those that several share are told once,
+//	            in however many places they stand
 //	text.go     the report for people
 //	json.go     and for programs
 //

@@ -71,13 +71,14 @@ type jsonChange struct {
 type jsonValue struct {
 	Words string `json:"words"`
 	At    string `json:"at"`
+	More  int    `json:"morePlaces,omitempty"`
 }
 
 func jsonOf(v Value) *jsonValue {
 	if v == (Value{}) {
 		return nil
 	}
-	return &jsonValue{v.Words, v.At}
+	return &jsonValue{v.Words, v.At, v.More}
 }
 
 func jsonFindings(all []mesh.Finding) []jsonFinding {

@@ -51,9 +51,13 @@ func TestEveryLeaf(t *testing.T) {
 	if told := compare("nothing"); told != 0 {
 		t.Fatalf("the same documents differ %d times", told)
 	}
-	leaves, told := 0, 0
+	leaves, told, visited := 0, 0, 0
 	for _, document := range documents {
 		each(document, func(n *yaml.Node) {
+			// One goroutine has nothing to race with, and takes ten times as long.
+			if visited++; raceEnabled && visited%10 > 0 {
+				return
+			}
 			was := *n
 			switch n.Kind {
 			case yaml.ScalarNode:
@@ -77,7 +81,7 @@ func TestEveryLeaf(t *testing.T) {
 			*n = was
 		})
 	}
-	if leaves < 250 || told < 200 {
+	if !raceEnabled && (leaves < 250 || told < 200) {
 		t.Errorf("%d leaves were changed, %d changes told", leaves, told)
 	}
 }

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -40,8 +41,7 @@ type Group struct {
 // Between compares two sets.
 func Between(before, after Set) *Report {
 	r := &Report{Before: before, After: after}
-	touched := make(map[Change][]mesh.Resource)
-	var changes []Change // in the order in which they were found
+	var told tale
 	for _, res := range slices.SortedFunc(maps.Keys(before.Proxies), compare) {
 		was := before.Proxies[res]
 		is, both := after.Proxies[res]
@@ -53,10 +53,7 @@ func Between(before, after Set) *Report {
 		default:
 			r.Compared++
 			for _, c := range Compare(was, is) {
-				if touched[c] == nil {
-					changes = append(changes, c)
-				}
-				touched[c] = append(touched[c], res)
+				told.add(c, res)
 			}
 		}
 	}
@@ -65,20 +62,57 @@ func Between(before, after Set) *Report {
 			r.New = append(r.New, res)
 		}
 	}
-	r.group(changes, touched)
+	r.group(&told)
 	return r
+}
+
+// A tale is the changes of all proxies in the order in which they were found,
+// each once however many places in the documents say it: two thousand nodes
+// that get one timeout are one change.
+type tale struct {
+	entries []*entry
+	known   map[Change]*entry // without places
+}
+
+type entry struct {
+	change  Change
+	before  map[string]bool // places
+	after   map[string]bool
+	proxies []mesh.Resource
+}
+
+func (t *tale) add(c Change, res mesh.Resource) {
+	key := c
+	key.Before.At, key.After.At = "", ""
+	e := t.known[key]
+	if e == nil {
+		e = &entry{change: c, before: make(map[string]bool), after: make(map[string]bool)}
+		if t.known == nil {
+			t.known = make(map[Change]*entry)
+		}
+		t.known[key] = e
+		t.entries = append(t.entries, e)
+	}
+	e.before[c.Before.At], e.after[c.After.At] = true, true
+	e.change.Before.More, e.change.After.More = len(e.before)-1, len(e.after)-1
+	if n := len(e.proxies); n == 0 || e.proxies[n-1] != res {
+		e.proxies = append(e.proxies, res)
+	}
 }
 
 // group brings changes together that touch the same proxies, those that touch
 // the most first.
-func (r *Report) group(changes []Change, touched map[Change][]mesh.Resource) {
-	for _, c := range changes {
-		i := slices.IndexFunc(r.Groups, func(g Group) bool { return slices.Equal(g.Proxies, touched[c]) })
-		if i < 0 {
+func (r *Report) group(told *tale) {
+	groups := make(map[string]int)
+	for _, e := range told.entries {
+		who := fmt.Sprint(e.proxies)
+		i, known := groups[who]
+		if !known {
 			i = len(r.Groups)
-			r.Groups = append(r.Groups, Group{Proxies: touched[c]})
+			groups[who] = i
+			r.Groups = append(r.Groups, Group{Proxies: e.proxies})
 		}
-		r.Groups[i].Changes = append(r.Groups[i].Changes, c)
+		r.Groups[i].Changes = append(r.Groups[i].Changes, e.change)
 	}
 	slices.SortStableFunc(r.Groups, func(a, b Group) int { return cmp.Compare(len(b.Proxies), len(a.Proxies)) })
 }

@@ -62,6 +62,8 @@ func (t teller) sum(r *Report) {
 	switch changed := r.Changed(); {
 	case r.Same():
 		t.paper.Line(0, terminal.Good("nothing changes for traffic"), terminal.Text(compared))
+	case r.Compared == 0:
+		t.paper.Line(0, terminal.Text("nothing is compared: no proxy is described by both sets without errors"))
 	case changed == 0:
 		t.paper.Line(0, terminal.Text("nothing changes for the proxies of both sets"+compared))
 	default:
@@ -116,11 +118,11 @@ func (t teller) change(c *Change) {
 }
 
 func (t teller) said(v Value) {
-	t.paper.Line(6, terminal.Text(v.Words), terminal.Dim(" ("+v.At+")"))
+	t.paper.Line(6, terminal.Text(v.Words), terminal.Dim(" ("+v.place()+")"))
 }
 
 func (t teller) value(label string, v Value) {
-	t.paper.Item(6, 8, terminal.Dim(label), terminal.Text(v.Words), terminal.Dim(" ("+v.At+")"))
+	t.paper.Item(6, 8, terminal.Dim(label), terminal.Text(v.Words), terminal.Dim(" ("+v.place()+")"))
 }
 
 // named is how many proxies a line names.

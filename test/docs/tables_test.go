@@ -2,12 +2,15 @@ package docs
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/outrider-mesh/outrider/internal/app"
 	"github.com/outrider-mesh/outrider/internal/appmesh"
 	"github.com/outrider-mesh/outrider/internal/config"
 )
@@ -18,6 +21,7 @@ var tables = []struct {
 	make       func() string
 }{
 	{"docs/configuration.md", "settings", settings},
+	{"docs/configuration.md", "commands", commands},
 	{"docs/configuration.md", "variables", variables},
 	{"docs/configuration.md", "fields", fields},
 }
@@ -63,6 +67,61 @@ func settings() string {
 			flag += " " + s.Arg
 		}
 		row(&b, code(flag), code(s.Variable), cell(s.Default), cell(s.Meaning), codes(s.Also))
+	}
+	return b.String()
+}
+
+// flagLine and defaultEnd are of a flag's help: "  -wait duration" and, at the
+// end of what it means, "(default 15001)".
+var (
+	flagLine   = regexp.MustCompile(`^  -(\S+)(?: (\S+))?$`)
+	defaultEnd = regexp.MustCompile(` \(default "?([^()]*?)"?\)$`)
+)
+
+// commands are the flags of the commands beside run, as their help tells them;
+// those that mean the same in several are one line.
+func commands() string {
+	type line struct{ flag, otherwise, meaning string }
+	var lines []line
+	of := make(map[line][]string)
+	for _, command := range []string{"validate", "check", "explain", "diff", "export", "schema", "doctor", "iptables", "health"} {
+		args := []string{command, "--help"}
+		if command == "iptables" {
+			args = []string{command, "print", "--help"}
+		}
+		var help bytes.Buffer
+		if code := app.Main(context.Background(), &app.Process{Args: args, Stdout: &help, Stderr: &help}); code != app.ExitFine {
+			return fmt.Sprintf("outrider %s: exit code %d", strings.Join(args, " "), code)
+		}
+		flag := ""
+		for text := range strings.Lines(help.String()) {
+			text = strings.TrimSuffix(text, "\n")
+			if found := flagLine.FindStringSubmatch(text); found != nil {
+				if flag = "--" + found[1]; len(found[1]) == 1 {
+					flag = "-" + found[1]
+				}
+				flag = strings.TrimSpace(flag + " " + strings.ToUpper(found[2]))
+				continue
+			}
+			meaning, told := strings.CutPrefix(text, "    \t")
+			if !told || flag == "" {
+				continue
+			}
+			l := line{flag: flag, meaning: meaning}
+			if found := defaultEnd.FindStringSubmatch(meaning); found != nil {
+				l.otherwise, l.meaning = found[1], strings.TrimSuffix(meaning, found[0])
+			}
+			if of[l] == nil {
+				lines = append(lines, l)
+			}
+			of[l] = append(of[l], command)
+			flag = ""
+		}
+	}
+	var b strings.Builder
+	b.WriteString("| flag | commands | default | meaning |\n|---|---|---|---|\n")
+	for _, l := range lines {
+		row(&b, code(l.flag), strings.Join(of[l], ", "), cell(l.otherwise), cell(l.meaning))
 	}
 	return b.String()
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package appmesh
+
+const raceEnabled = true
