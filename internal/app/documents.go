@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -68,7 +69,29 @@ func readDocuments(checks appmesh.Checks, paths []string) (*appmesh.Documents, [
 	if err != nil {
 		return nil, nil, err
 	}
+	carefree(sources)
 	return checks.Parse(sources), findings, nil
+}
+
+// Documents up to this size are read by a process that ends soon with less care
+// for garbage: most of what reading makes is kept, so that collecting it costs a
+// quarter of the time and saves a third of the memory at most (YAML). Larger
+// ones, and a GOGC of the environment, are left alone.
+const carefreeBytes = 8 << 20
+
+// carefree sets the collector for a command that reads these, prints and ends.
+func carefree(sources []appmesh.Source) {
+	size := 0
+	for _, s := range sources {
+		size += len(s.Data)
+	}
+	if size > carefreeBytes {
+		return
+	}
+	const usual = 100
+	if was := debug.SetGCPercent(4 * usual); was != usual {
+		debug.SetGCPercent(was)
+	}
 }
 
 // readSources reads files. A path where no document is yet is an error: here

@@ -35,6 +35,7 @@ func export(p *Process, args []string) int {
 	if docs.Resources() == 0 && len(findings) == 0 {
 		findings = append(findings, mesh.Finding{Severity: mesh.Error, Message: "no resource in " + strings.Join(paths, ", ")})
 	}
+	findings = append(findings, docs.Unasked()...)
 	findings = append(findings, misread(docs)...)
 	told, err := docs.Export(p.Stdout, to)
 	if err != nil {

@@ -31,6 +31,7 @@ func validate(p *Process, args []string) int {
 	if docs.Documents() == 0 && len(findings) == 0 {
 		findings = append(findings, mesh.Finding{Severity: mesh.Error, Message: "no document in " + strings.Join(paths, ", ")})
 	}
+	findings = append(findings, docs.Unasked()...)
 	if *node == "" {
 		findings = append(findings, docs.Check()...)
 	} else {

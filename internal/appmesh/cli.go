@@ -323,3 +323,16 @@ func requestNames(k kind) []string {
 func (d *Documents) documentError(document *value, at mesh.Position, msg, hint string) {
 	d.add(finding{about: document, Finding: mesh.Finding{Position: at, Severity: mesh.Error, Message: msg, Hint: hint}})
 }
+
+// unique reports names of an object that are given twice, where nobody checks
+// it against a shape: which of them counts depends on who reads it.
+func (d *Documents) unique(v *value) {
+	first := make(map[string]mesh.Position, len(v.all()))
+	for _, m := range v.all() {
+		if before, twice := first[m.name]; twice {
+			d.documentError(v, m.at, m.name+" is given twice", "first at "+place(before))
+			continue
+		}
+		first[m.name] = m.at
+	}
+}

@@ -40,6 +40,9 @@ type stacks struct {
 type export struct {
 	from  *template
 	value *value
+	// others are what further templates export by the name: stacks of several
+	// regions or accounts, say, in one folder.
+	others []export
 }
 
 // A template is one CloudFormation template while it is read.
@@ -61,6 +64,7 @@ type template struct {
 func readCloudFormation(d *Documents, root *value) {
 	t := &template{d: d, root: root, parameters: byName(root.get("Parameters")), resources: byName(root.get("Resources")),
 		known: make(map[string]*value), conditions: make(map[string]*condition)}
+	d.asked.template(t)
 	for _, m := range root.get("Conditions").all() {
 		t.conditions[m.name] = &condition{of: m.value}
 	}
@@ -69,6 +73,10 @@ func readCloudFormation(d *Documents, root *value) {
 		t.resources["Resource"] = root
 	}
 	d.stacks.templates = append(d.stacks.templates, t)
+	d.unique(t.root)
+	for _, section := range [...]string{"Parameters", "Mappings", "Conditions", "Resources", "Outputs"} {
+		d.unique(t.root.get(section))
+	}
 }
 
 func byName(v *value) map[string]*value {
@@ -111,9 +119,12 @@ func (t *template) readExports() {
 			continue
 		}
 		if text, unknown := t.text(name); unknown == nil {
-			if _, twice := t.d.stacks.exports[text]; !twice {
-				t.d.stacks.exports[text] = export{t, m.value.get("Value")}
+			given := export{from: t, value: m.value.get("Value")}
+			if first, twice := t.d.stacks.exports[text]; twice {
+				first.others = append(first.others, given)
+				given = first
 			}
+			t.d.stacks.exports[text] = given
 		}
 	}
 }
@@ -145,6 +156,7 @@ func (t *template) resource(m member) bool {
 		t.d.documentError(m.value, m.value.get("Type").at, strconv.Quote(typePrefix+name)+" is no type of resource", t.d.didYouMean(name, typeNames()))
 		return true
 	}
+	t.d.unique(m.value)
 	for _, part := range m.value.members {
 		if !contains(resourceParts, part.name) {
 			t.d.documentError(m.value, part.at, fmt.Sprintf("%q: no such field beside Type", part.name), t.d.didYouMean(part.name, resourceParts))

@@ -11,7 +11,7 @@ func paramHint(name string) string { return "give it with --param '" + name + "=
 
 // given is what --param says a reference is; nil if it does not.
 func (t *template) given(v *value, name string) *value {
-	if text := t.d.checks.Params[name]; text != "" {
+	if text := t.d.param(name); text != "" {
 		return made(v, text)
 	}
 	return nil
@@ -86,16 +86,32 @@ func (t *template) importValue(v, arg *value) *value {
 		return because(v, unknown)
 	}
 	if given, ok := t.d.checks.Imports[name]; ok {
+		t.d.asked.imports.add(name)
 		return made(v, given)
 	}
+	hint := "give it with --import '" + cut(name) + "=VALUE'"
 	e, ok := t.d.stacks.exports[name]
 	if !ok || e.value == nil {
-		return mysterious(v, fmt.Sprintf("no template here exports %q", cut(name)), "give it with --import '"+cut(name)+"=VALUE'")
+		return mysterious(v, fmt.Sprintf("no template here exports %q", cut(name)), hint)
 	}
-	return t.placed(v, e.from.once("!ImportValue "+name, v, func() *value {
+	got := t.placed(v, e.resolve(name, v))
+	if got.kind == unknownValue {
+		return got
+	}
+	for _, other := range e.others {
+		if other.value == nil || !same(got, other.resolve(name, v)) {
+			return mysterious(v, fmt.Sprintf("templates here export different values as %q: %s, %s", cut(name), place(e.value.at), place(other.value.position())), hint)
+		}
+	}
+	return got
+}
+
+// resolve is what an export of a name comes to, in its own template.
+func (e export) resolve(name string, at *value) *value {
+	return e.from.once("!ImportValue "+name+" at "+e.value.at.String(), at, func() *value {
 		if got := e.from.resolve(e.value); got != nil {
 			return got
 		}
-		return mysterious(v, "the export is AWS::NoValue", "")
-	}))
+		return mysterious(at, "the export is AWS::NoValue", "")
+	})
 }

@@ -186,7 +186,7 @@ func (t *template) property(id, name string, at *value) *value {
 				return got
 			}
 		}
-		if given := t.d.checks.Params[id+"."+name]; given != "" {
+		if given := t.d.param(id + "." + name); given != "" {
 			return &value{kind: text, text: given, at: res.at}
 		}
 		return &value{kind: unknownValue, text: id + "." + name, at: res.at, why: &mystery{

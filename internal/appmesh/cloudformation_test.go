@@ -302,6 +302,26 @@ func TestUnknownWithinReach(t *testing.T) {
 	}
 }
 
+// TestNamesGivenTwice: what a reader would have to choose between is refused
+// wherever it stands, not only in specs.
+func TestNamesGivenTwice(t *testing.T) {
+	for document, want := range map[string]string{
+		`{"Resources": {"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "m"}},
+"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "n"}}}}`: "error: M is given twice | first at case.yaml:1",
+		`{"Resources": {"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "m"}, "Properties": {"MeshName": "n"}}}}`:                              "error: Properties is given twice | first at case.yaml:1",
+		`{"Parameters": {"P": {"Default": "a"}, "P": {"Default": "b"}}, "Resources": {"M": {"Type": "AWS::AppMesh::Mesh", "Properties": {"MeshName": "m"}}}}`: "error: P is given twice | first at case.yaml:1",
+		"apiVersion: appmesh.k8s.aws/v1beta2\nkind: Mesh\nmetadata: {name: a, name: b}\nspec: {}\nspec: {}":                                                   "error: spec is given twice | first at case.yaml:4\nerror: name is given twice | first at case.yaml:3",
+	} {
+		got := about("case.yaml", Parse([]Source{{Name: "case.yaml", Data: []byte(document)}}).Check())
+		slices.Sort(got)
+		lines := strings.Split(want, "\n")
+		slices.Sort(lines)
+		if !slices.Equal(got, lines) {
+			t.Errorf("%s\n got %s\nwant %s", document, strings.Join(got, "\n     "), want)
+		}
+	}
+}
+
 // largeTemplate is a mesh of n nodes that composes its names.
 func largeTemplate(n int) []byte {
 	var b bytes.Buffer

@@ -195,7 +195,7 @@ func FuzzParse(f *testing.F) {
 	door := edgeDocuments + "\n---\n" + oneDoor + "\n---\n" + httpDoor("x", "prefix: /x, hostname: {suffix: .a.b}", toS)
 	for _, seed := range []string{base, reachBase, door, `{"virtualNodes":[{"meshName":"m","virtualNodeName":"front","spec":{}}]}`,
 		"meshName: m\nvirtualNodeName: front\nspec: {listeners: [{portMapping: {port: 1, protocol: http}}]}\n", "a: &a [*a]", "{<<: {a: 1}}",
-		"{meshName: m, spec: {egressFilter: {allowAll=true}}}"} {
+		"{meshName: m, spec: {egressFilter: {allowAll=true}}}", "meshName: {{ M }}\nspec: {a: [${B}, {{ .c | d }}]}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -6,6 +6,7 @@
 //	source.go      files, directories, globs and inline text become Sources
 //	json.go        a Source becomes values that know their file, line and
 //	yaml.go        column (value.go); JSON and YAML, with every size bounded
+//	unfilled.go    texts that are YAML only once a deploy script has filled them in
 //	frontend.go    values become resources: kind, names, spec. Each document
 //	cli*.go        form is one front end; cli.go reads the API's own form,
 //	               requests and describe output
@@ -15,6 +16,7 @@
 //	terraform*.go, pulumi.go
 //	               what these tools keep of a mesh: states, plans, exports;
 //	               their own sources are refused with the command that helps
+//	companions.go  files that tools keep beside documents are passed over
 //	loosen.go      the guide's looser spellings become the API's
 //	schema*.go     the seven kinds with all their fields, limits and meanings
 //	jsonschema.go  the same for editors
@@ -28,6 +30,7 @@
 //	compile.go     a reach becomes a Snapshot: inbound.go and outbound.go for a
 //	               node, gateway*.go for a gateway; routes.go, clusters.go,
 //	               tls.go, version.go for both
+//	asked.go       parameters that nobody asked for
 //	export*.go     the canonical tree written in a form again
 //	print.go       findings for people and for programs
 //	watch.go       changed files are noticed

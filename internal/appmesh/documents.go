@@ -36,6 +36,7 @@ type Documents struct {
 	manifests manifests
 	kept      keeping
 	programs  []program
+	asked     asked
 	// secrets are texts that no finding shows.
 	secrets map[string]bool
 }
@@ -116,6 +117,11 @@ func (d *Documents) source(s Source) {
 		return
 	}
 	values, err := readText(s.Name, data)
+	if err != nil {
+		if filled := readUnfilled(s.Name, data); filled != nil {
+			values, err = filled, nil
+		}
+	}
 	for _, v := range values {
 		if v.kind != null { // "---" with nothing under it
 			d.document(v)

@@ -143,7 +143,7 @@ func difference(a, b *value, p *path) *path {
 		}
 	}
 	for _, m := range a.members {
-		if m.value.kind == null {
+		if a.implies(&m) {
 			continue
 		}
 		if other := b.get(m.name); other == nil {
@@ -153,7 +153,7 @@ func difference(a, b *value, p *path) *path {
 		}
 	}
 	for _, m := range b.members {
-		if m.value.kind != null && !a.has(m.name) {
+		if !b.implies(&m) && !a.has(m.name) {
 			return p.name(m.name)
 		}
 	}

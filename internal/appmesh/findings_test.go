@@ -179,7 +179,7 @@ func TestFindings(t *testing.T) {
 			`warning: gateway route "r": virtualGatewayName "g": no such virtual gateway in mesh "m"
 			 error: gateway route "r": action.target.virtualService.virtualServiceName "usr.local": no such virtual service in mesh "m" | did you mean "user.local" (base.yaml:18)?`},
 		{"a resource twice and alike is fine", "{meshName: m, virtualNodeName: client-only, spec: {}}", ``},
-		{"a resource twice and not alike is an error", "{meshName: m, virtualNodeName: client-only, spec: {logging: {}}}",
+		{"a resource twice and not alike is an error", "{meshName: m, virtualNodeName: client-only, spec: {logging: {accessLog: {file: {path: /l}}}}}",
 			`error: virtual node "client-only": is defined twice in mesh "m", and differs in logging | first at base.yaml:8`},
 		{"a mesh nobody describes is a warning", "{meshName: x, virtualNodeName: n, spec: {}}",
 			`warning: mesh "x": no document describes this mesh | its egress filter is taken to be DROP_ALL; write {"meshName": "x", "spec": {}} to say so`},

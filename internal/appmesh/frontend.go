@@ -23,6 +23,7 @@ var frontEnds = [...]frontEnd{
 	{isPulumi, readPulumi},
 	{isTaskDefinition, ignoreTaskDefinition},
 	{isContainer, ignoreContainer},
+	{isCompanion, ignoreCompanion},
 	{func(*value) bool { return true }, readCLI},
 }
 

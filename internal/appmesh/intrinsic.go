@@ -103,7 +103,12 @@ func (t *template) call(v *value, name string, arg *value) *value {
 // text resolves what a function takes as text. What is unknown about it is
 // returned instead.
 func (t *template) text(v *value) (string, *value) {
-	got := t.definite(v)
+	return t.plain(v, t.resolve(v))
+}
+
+// plain is text with v resolved already.
+func (t *template) plain(v, resolved *value) (string, *value) {
+	got := t.settled(v, resolved)
 	switch got.kind {
 	case unknownValue:
 		return "", got
@@ -141,7 +146,11 @@ func (t *template) list(v *value) ([]string, *value) {
 
 // definite resolves a function's argument: nothing in it is left open.
 func (t *template) definite(v *value) *value {
-	got := t.resolve(v)
+	return t.settled(v, t.resolve(v))
+}
+
+// settled is definite with v resolved already.
+func (t *template) settled(v, got *value) *value {
 	if got == nil {
 		return mysterious(v, "AWS::NoValue is no argument", "")
 	}

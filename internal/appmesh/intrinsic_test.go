@@ -43,6 +43,10 @@ Resources:
 Outputs:
   Zone: {Value: !Ref Project, Export: {Name: !Sub "${Project}-zone"}}
   Gone: {Condition: No, Value: x, Export: {Name: gone}}
+  East: {Value: east, Export: {Name: region}}
+  West: {Value: west, Export: {Name: region}}
+  Once: {Value: !Ref Project, Export: {Name: same}}
+  Again: {Value: shop, Export: {Name: same}}
 What: WHAT
 `
 
@@ -154,6 +158,13 @@ func TestIntrinsics(t *testing.T) {
 		{"the case counts", "!Equals [a, A]", `false`},
 		{"lists are compared", "!Equals [!Ref Words, [a, b, c]]", `true`},
 
+		// Parts of an ARN whose account nobody has told.
+		{"the name", `!Select [3, !Split ["/", !Ref Node]]`, `"front"`},
+		{"the name behind a longer separator", `!Select [1, !Split ["/virtualNode/", !Ref Node]]`, `"front"`},
+		{"the region", `!Select [3, !Split [":", !Ref Node]]`, `"eu-west-1"`},
+		{"the account", `!Select [4, !Split [":", !Ref Node]]`, `?!Select [...]: nothing says AWS::AccountId`},
+		{"all of them", `!Join [",", !Split [":", !Ref Node]]`, `?!Join [...]: nothing says AWS::AccountId`},
+
 		// Maps and imports.
 		{"a map", "!FindInMap [Domains, !Ref Stage, zone]", `"beta.local"`},
 		{"a map's list", "!FindInMap [Domains, beta, ports]", `[1 2]`},
@@ -162,6 +173,8 @@ func TestIntrinsics(t *testing.T) {
 		{"an import that is given", "!ImportValue other:Mesh", `"their-mesh"`},
 		{"an import that is composed", "{'Fn::ImportValue': !Sub '${Project}-zone'}", `"shop"`},
 		{"an import of nobody", "!ImportValue nobody", `?!ImportValue nobody: no template here exports "nobody"`},
+		{"an export of several values", "!ImportValue region", `?!ImportValue region: templates here export different values as "region": t.yaml:38, t.yaml:39`},
+		{"an export of one value, told twice", "!ImportValue same", `"shop"`},
 		{"an export whose condition does not hold", "!ImportValue gone", `?!ImportValue gone: no template here exports "gone"`},
 
 		// The rest.

@@ -91,7 +91,8 @@ func (t *template) join(v, arg *value) *value {
 	return made(v, strings.Join(parts, separator))
 }
 
-// split is Split: [separator, text].
+// split is Split: [separator, text]. Of the ARN of a resource in a region that
+// nobody has told, the parts that do not hold the region are known.
 func (t *template) split(v, arg *value) *value {
 	of, ok := args(arg, 2, 2)
 	if !ok {
@@ -101,14 +102,37 @@ func (t *template) split(v, arg *value) *value {
 	if unknown != nil {
 		return because(v, unknown)
 	}
-	whole, unknown := t.text(of[1])
-	if unknown != nil {
-		return because(v, unknown)
-	}
 	if separator == "" {
 		return mysterious(v, "Split takes a separator that is not empty", "")
 	}
+	from := t.resolve(of[1])
+	if from != nil && unsettled(from) {
+		return t.partsOf(v, from.text, separator)
+	}
+	whole, unknown := t.plain(of[1], from)
+	if unknown != nil {
+		return because(v, unknown)
+	}
 	return t.listOf(v, whole, separator)
+}
+
+// openARN hides the variables of an unsettled ARN from a separator, settledARN
+// shows them again.
+var (
+	openARN    = strings.NewReplacer("${AWS::Region}", "\ue000", "${AWS::AccountId}", "\ue001")
+	settledARN = strings.NewReplacer("\ue000", "${AWS::Region}", "\ue001", "${AWS::AccountId}")
+)
+
+// partsOf is a list of the parts of an unsettled ARN: those with a variable in
+// them are unknown.
+func (t *template) partsOf(v *value, arn, separator string) *value {
+	got := t.listOf(v, openARN.Replace(arn), separator)
+	for i, part := range got.items {
+		if open := settledARN.Replace(part.text); open != part.text {
+			got.items[i] = unsettling(&value{kind: unknownValue, text: open, at: v.at})
+		}
+	}
+	return got
 }
 
 // listOf is a list of the parts of a text.

@@ -146,13 +146,15 @@ func (d *Documents) manifest(v *value, old bool) {
 		d.documentError(v, what.at, fmt.Sprintf("kind %q: the App Mesh controller has no such kind", what.text), d.didYouMean(what.text, names))
 		return
 	}
+	d.unique(v)
 	for i := range v.members {
 		switch b := &v.members[i]; {
 		case named(b.name, "metadata") && m.metadata == nil:
 			m.metadata = b.value
+			d.unique(b.value)
 		case named(b.name, "spec") && m.spec == nil:
 			m.spec = b.value
-		case !slices.Contains([]string{"apiVersion", "kind", "status"}, b.name):
+		case !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "status"}, b.name):
 			m.unknown = append(m.unknown, b)
 		}
 	}
@@ -170,8 +172,10 @@ func (d *Documents) kubernetes() {
 			continue
 		}
 		known = append(known, m)
-		if ms.of[m.key] == nil {
+		if first := ms.of[m.key]; first == nil {
 			ms.of[m.key] = m
+		} else if m.ambiguous(first) {
+			d.manifestError(m, m.metadata.given("name").at, "a second "+m.label()+" of this name, and it is not alike", "first at "+place(first.metadata.given("name").at)+"; what refers to it by name means one of them: remove the other")
 		}
 		if m.kind == meshKind {
 			ms.meshes = append(ms.meshes, m)
@@ -191,6 +195,15 @@ func (d *Documents) kubernetes() {
 		t.manifest()
 	}
 	d.manifests = manifests{}
+}
+
+// ambiguous reports whether a reference to what two manifests call by one name
+// means something else with each. What resources say is compared later (settle).
+func (m *manifest) ambiguous(first *manifest) bool {
+	if m.kind != groupKind {
+		return m.name.text != first.name.text
+	}
+	return difference(m.spec.orNull(), first.spec.orNull(), (*path)(nil).name("spec")) != nil
 }
 
 // sort finds what manifests of one kind are asked for.

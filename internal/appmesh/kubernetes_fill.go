@@ -27,8 +27,10 @@ func (d *Documents) fill(v *value) {
 			name := placeholderName(written)
 			filled, ok := d.checks.Params[name]
 			if !ok {
-				filled, ok = d.checks.Params[strings.TrimPrefix(name, ".")]
+				name = strings.TrimPrefix(name, ".")
+				filled, ok = d.checks.Params[name]
 			}
+			d.asked.params.add(name)
 			if !ok || !d.affordFilling(len(filled), v.at) {
 				return written
 			}
@@ -55,13 +57,17 @@ func (d *Documents) affordFilling(n int, at mesh.Position) bool {
 	return d.filled <= maxFilled
 }
 
-// placeholderName is the name in the first placeholder of a text, or "".
+// placeholderName is the name in the first placeholder of a text, or "". What a
+// shell or helm would do beside (${NAME:-default}, {{ NAME | quote }}) is not of
+// it.
 func placeholderName(s string) string {
 	found := placeholder.FindStringSubmatch(s)
 	if found == nil {
 		return ""
 	}
-	return strings.TrimSpace(found[1] + found[2] + found[3])
+	inShell, _, _ := strings.Cut(found[1], ":-")
+	inHelm, _, _ := strings.Cut(found[2], "|")
+	return strings.TrimSpace(inShell + inHelm + found[3])
 }
 
 // fillHint says how a text gets its placeholder filled in.

@@ -213,8 +213,12 @@ func TestKubernetesFindings(t *testing.T) {
 			`error: virtual node "n_shop": listeners[0].portMapping.port "{{ .Port }}": is a template variable that nobody has filled in | give it with --param '.Port=VALUE', write the value, or run the template through the tool it was made for`},
 		{"and one in a reference", crd("VirtualService", "s", "provider: {virtualNode: {virtualNodeRef: {name: $BLUE}}}"),
 			`error: virtual service "s.shop": provider.virtualNode.virtualNodeName "$BLUE": is a template variable that nobody has filled in | give it with --param 'BLUE=VALUE', write the value, or run the template through the tool it was made for`},
+		{"one name for two nodes", crd("VirtualNode", "n", "awsName: one") + "---\n" + crd("VirtualNode", "n", "awsName: two"),
+			`error: virtual node "two": a second VirtualNode of this name, and it is not alike | first at case.yaml:2; what refers to it by name means one of them: remove the other`},
+		{"one name for two groups", crd("BackendGroup", "g", "virtualservices: [{name: a}]") + "---\n" + crd("BackendGroup", "g", "virtualservices: [{name: b}]") + crd("BackendGroup", "g", "virtualservices: [{name: a}]"),
+			`error: a second BackendGroup of this name, and it is not alike | first at case.yaml:2; what refers to it by name means one of them: remove the other`},
 		{"a template that is no YAML is named", "apiVersion: appmesh.k8s.aws/v1beta2\nkind: Mesh\nmetadata:\n  name: {{ .Values.mesh }}\n",
-			`error: cannot be read: a member name must be text | this looks like a template: fill in {{ .Values.mesh }} and the like first, with the tool it was made for (helm template, envsubst), and read what comes out`},
+			"error: {{ .Values.mesh }} is a template variable that nobody has filled in | give it with --param '.Values.mesh=VALUE', write the value, or run the template through the tool it was made for"},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			got := about("case.yaml", Parse([]Source{{Name: "mesh.yaml", Data: []byte(kubernetesMesh)}, {Name: "case.yaml", Data: []byte(c.documents)}}).Check())

@@ -191,6 +191,7 @@ func (t *terraform) plan() {
 	t.module(t.root.get("prior_state", "values", "root_module"), 0)
 	managed := func(k kept) bool { return !k.lookup }
 	if slices.ContainsFunc(planned, managed) {
+		t.deleted()
 		t.found = append(planned, slices.DeleteFunc(t.found, managed)...)
 		return
 	}
@@ -203,6 +204,25 @@ func (t *terraform) plan() {
 			Hint:    fmt.Sprintf("%s is the first", t.found[i].address)}})
 	}
 	t.found = append(t.found, planned...)
+}
+
+// deleted warns of the resources that a plan takes away while others stay.
+func (t *terraform) deleted() {
+	first, n := (*value)(nil), 0
+	for _, c := range t.root.get("resource_changes").list() {
+		actions := c.get("change", "actions").list()
+		if strings.HasPrefix(c.get("type").str(), terraformPrefix) && c.get("deposed").str() == "" && c.get("mode").str() != "data" &&
+			len(actions) == 1 && (actions[0].text == "delete" || actions[0].text == "forget") {
+			if n++; first == nil {
+				first = c
+			}
+		}
+	}
+	if n > 0 {
+		t.d.add(finding{fileWide: true, Finding: mesh.Finding{Position: first.at, Severity: mesh.Warning,
+			Message: fmt.Sprintf("of App Mesh's resources this plan takes %d away: not read", n),
+			Hint:    first.get("address").str() + " is the first; `terraform show -json` without a plan has them still"}})
+	}
 }
 
 // before reads what a plan without a state says of each resource that it

@@ -117,6 +117,9 @@ func TestTerraformPlans(t *testing.T) {
 	planned := keptNode("", `"spec": [{"service_discovery": [{"dns": [{"hostname": "new"}]}]}]`)
 	for _, c := range []struct{ says, document, host, want string }{
 		{"what is planned is read", head + `"planned_values": ` + module(keptMesh+","+planned) + `, "prior_state": {"values": ` + module(keptMesh+","+old) + `}, "configuration": {"root_module": {"resources": [{"type": "aws_appmesh_route"}]}}}`, "new", ""},
+		{"what is taken away is told", head + `"planned_values": ` + module(keptMesh+","+planned) + `, "resource_changes": [{"address": "aws_appmesh_route.x", "mode": "managed", "type": "aws_appmesh_route", "change": {"actions": ["delete"], "before": {}}},
+ {"address": "aws_appmesh_virtual_node.n", "mode": "managed", "type": "aws_appmesh_virtual_node", "change": {"actions": ["delete", "create"]}}]}`, "new",
+			"warning: of App Mesh's resources this plan takes 1 away: not read | aws_appmesh_route.x is the first; `terraform show -json` without a plan has them still"},
 		{"what is there if all is to be deleted", head + `"planned_values": ` + module("") + `, "prior_state": {"values": ` + module(keptMesh+","+old) + `}}`, "old",
 			`warning: this plan deletes every App Mesh resource: what stood before is read | aws_appmesh_mesh.m is the first`},
 		{"what was before if no state says", head + `"planned_values": ` + module("") + `, ` + changes("virtual_node.n", `{"actions": ["delete"], "before": {"name": "n", "mesh_name": "m", "spec": [{"service_discovery": [{"dns": [{"hostname": "old"}]}]}]}, "after": null, "after_unknown": {}}`) + `}`, "old",

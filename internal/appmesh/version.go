@@ -45,8 +45,8 @@ func (v *value) hash(h hash.Hash) {
 		members := slices.Clone(v.members)
 		slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.name, b.name) })
 		for _, m := range members {
-			if m.value.kind == null || m.name == "enforce" && m.value.num == 1 || m.name == "invert" && m.value.num == 0 {
-				continue // the default, said
+			if v.implies(&m) {
+				continue
 			}
 			h.Write(strconv.AppendQuote(nil, m.name))
 			if slices.Contains(sets[:], m.name) && m.value.kind == list {
@@ -65,6 +65,35 @@ func (v *value) hash(h hash.Hash) {
 	default:
 		h.Write(strconv.AppendQuote(nil, v.text))
 	}
+}
+
+// implies reports whether an object would mean the same without a member:
+// describe output and states tell defaults, and what is empty, where templates
+// say nothing.
+//
+// An empty clientPolicy is the exception: it takes the place of the default one
+// (App Mesh 1.3).
+func (v *value) implies(m *member) bool {
+	switch m.value.kind {
+	case null:
+		return true
+	case object, list:
+		return m.name == "egressFilter" && m.value.get("type").str() == "DROP_ALL" ||
+			len(m.value.members)+len(m.value.items) == 0 && m.name != "clientPolicy"
+	}
+	switch m.name {
+	case "enforce":
+		return m.value.num == 1
+	case "invert":
+		return m.value.num == 0
+	case "responseType":
+		return m.value.text == "LOADBALANCER"
+	case "maxPendingRequests":
+		return m.value.num == 1<<31-1
+	case "port": // of a healthCheck: none but the listener's is allowed
+		return v.has("intervalMillis") || v.has("healthyThreshold")
+	}
+	return false
 }
 
 // sets are the lists whose order says nothing: states and exports keep them in
