@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
@@ -116,7 +117,7 @@ func (d *documents) read() (*mesh.Snapshot, []mesh.Finding, error) {
 	docs := checksWith(d.cfg.Documents.Params.V, d.cfg.Documents.Imports.V).Parse(sources)
 	d.count = docs.Documents()
 	snap, found := docs.Compile(d.cfg.Resource.Name.V, appmesh.Options{AppHost: d.cfg.Listen.App.V})
-	return snap, append(findings, found...), nil
+	return snap, slices.Concat(findings, found, docs.Unasked()), nil
 }
 
 // settle is how long documents must be quiet before they are read again.

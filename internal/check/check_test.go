@@ -292,3 +292,19 @@ func FuzzReport(f *testing.F) {
 		}
 	})
 }
+
+func TestPasswordsInAddressesAreNotShown(t *testing.T) {
+	for value, want := range map[string]string{
+		"user:pw@registry.example/app:1":         "user:***@registry.example/app:1",
+		"https://user:p:w@host.example:443/path": "https://user:***@host.example:443/path",
+		"registry.example:5000/app@sha256:abc":   "registry.example:5000/app@sha256:abc",
+		"mesh/m@111122223333/virtualNode/n":      "mesh/m@111122223333/virtualNode/n",
+		"127.0.0.1:15001":                        "127.0.0.1:15001",
+	} {
+		s := Section{}
+		s.add(Verdict{Value: value})
+		if got := s.Verdicts[0].Value; got != want {
+			t.Errorf("%q is shown as %q, want %q", value, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/outrider-mesh/outrider/internal/mesh"
 )
@@ -33,7 +34,15 @@ type Section struct {
 	Verdicts []Verdict
 }
 
-func (s *Section) add(v Verdict) { s.Verdicts = append(s.Verdicts, v) }
+func (s *Section) add(v Verdict) {
+	v.Value = withoutPassword(v.Value)
+	s.Verdicts = append(s.Verdicts, v)
+}
+
+// password is that of an address like https://user:password@host/path.
+var password = regexp.MustCompile(`(^|//)([^/@:\s]*):[^/@\s]+@`)
+
+func withoutPassword(s string) string { return password.ReplaceAllString(s, "$1$2:***@") }
 
 // Report is everything that was found.
 type Report struct {
