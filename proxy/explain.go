@@ -146,6 +146,8 @@ func (x *explainer) http(ch *chain) {
 		d := ch.spec.Direction
 		if w := x.routing.wayOfTLS(d, x.Request.ServerName()); w.end == endsPassed {
 			x.passed("TLS asks for "+x.Request.ServerName(), w.cluster.Spec())
+		} else if x.routing.Snapshot.Resource.Kind == mesh.VirtualGateway {
+			x.closed(w.why + "; where a load balancer before the gateway ends TLS, ask with http://")
 		} else {
 			x.closed(w.why)
 		}

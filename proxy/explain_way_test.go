@@ -197,6 +197,21 @@ func TestAGatewayIsAskedByItsListener(t *testing.T) {
 	}
 }
 
+// A team asks with the address in its browser, whose TLS ends before the gateway.
+func TestAGatewaySaysWhoEndsTLS(t *testing.T) {
+	r, _ := explained(t, func(s *mesh.Snapshot) {
+		s.Resource.Kind, s.Inbound, s.Outbound = mesh.VirtualGateway, s.Inbound[:1], nil
+	})
+	q, err := explain.Parse("https://shop.example.com/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Explain(q)
+	if err != nil || e.Verdict.Kind != explain.Closed || !strings.Contains(e.Verdict.Reason, "ask with http://") {
+		t.Errorf("%+v, %v", e.Verdict, err)
+	}
+}
+
 func TestExplainingCountsNothing(t *testing.T) {
 	r, stats := explained(t, nil)
 	before := counts(stats)
