@@ -138,34 +138,42 @@ func (p *proxyConfiguration) config(bad *problems) Config {
 			bad.addf("property %q is there twice", property.Name)
 		}
 		given[property.Name] = true
-		cfg.set(property, bad)
+		bad.add(cfg.SetProperty(property.Name, string(property.Value)))
 	}
 	cfg.EgressIgnoredIPs = withAlwaysIgnored(cfg.EgressIgnoredIPs)
 	return cfg
 }
 
-var propertyNames = []string{"IgnoredUID", "IgnoredGID", "ProxyIngressPort", "ProxyEgressPort", "AppPorts", "EgressIgnoredPorts", "EgressIgnoredIPs"}
+// PropertyNames are those of proxyConfiguration, as ECS spells them.
+func PropertyNames() []string {
+	return []string{"IgnoredUID", "IgnoredGID", "ProxyIngressPort", "ProxyEgressPort", "AppPorts", "EgressIgnoredPorts", "EgressIgnoredIPs"}
+}
 
-func (c *Config) set(p property, bad *problems) {
-	given := option{value: string(p.Value), given: strings.TrimSpace(string(p.Value)) != ""} // Empty means absent in ECS.
-	switch p.Name {
-	case "IgnoredUID":
-		readInto(&c.IgnoredUIDs, given, p.Name, ParseIDs, bad)
-	case "IgnoredGID":
-		readInto(&c.IgnoredGIDs, given, p.Name, ParseIDs, bad)
-	case "ProxyIngressPort":
-		readInto(&c.IngressPort, given, p.Name, ParsePort, bad)
-	case "ProxyEgressPort":
-		readInto(&c.EgressPort, given, p.Name, ParsePort, bad)
-	case "AppPorts":
-		readInto(&c.AppPorts, given, p.Name, ParsePorts, bad)
-	case "EgressIgnoredPorts":
-		readInto(&c.EgressIgnoredPorts, given, p.Name, ParsePorts, bad)
-	case "EgressIgnoredIPs":
-		readInto(&c.EgressIgnoredIPs, given, p.Name, ParseAddresses, bad)
-	default:
-		bad.addf("property %q does not exist: ECS knows %s", p.Name, strings.Join(propertyNames, ", "))
+// SetProperty takes a property of proxyConfiguration into the Config. Names are ECS's, to the letter; an empty value
+// means absent in ECS, and changes nothing. The error says what is wrong with the value, or that there is no such property.
+func (c *Config) SetProperty(name, value string) (err error) {
+	if strings.TrimSpace(value) == "" && slices.Contains(PropertyNames(), name) {
+		return nil
 	}
+	switch name {
+	case "IgnoredUID":
+		c.IgnoredUIDs, err = ParseIDs(name, value)
+	case "IgnoredGID":
+		c.IgnoredGIDs, err = ParseIDs(name, value)
+	case "ProxyIngressPort":
+		c.IngressPort, err = ParsePort(name, value)
+	case "ProxyEgressPort":
+		c.EgressPort, err = ParsePort(name, value)
+	case "AppPorts":
+		c.AppPorts, err = ParsePorts(name, value)
+	case "EgressIgnoredPorts":
+		c.EgressIgnoredPorts, err = ParsePorts(name, value)
+	case "EgressIgnoredIPs":
+		c.EgressIgnoredIPs, err = ParseAddresses(name, value)
+	default:
+		err = fmt.Errorf("property %q does not exist: ECS knows %s", name, strings.Join(PropertyNames(), ", "))
+	}
+	return err
 }
 
 // properties reads a list of name and value, or Terraform's map; the map is sorted so that errors come in one order.

@@ -106,7 +106,7 @@ func readSources(paths []string) ([]appmesh.Source, []mesh.Finding, error) {
 
 // resourceVariables name what a container's proxy stands for: ours, and then in
 // the order in which App Mesh's image looked at them.
-var resourceVariables = []string{"OUTRIDER_NODE", "APPMESH_RESOURCE_ARN", "APPMESH_RESOURCE_NAME", "APPMESH_VIRTUAL_NODE_NAME"}
+var resourceVariables = append([]string{"OUTRIDER_NODE"}, config.ResourceVariables()...)
 
 // chooseResource says of which of all resources a command speaks: the one that a
 // flag names, whole or by its name alone; else the only one; else that of the

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/outrider-mesh/outrider/internal/appmesh"
@@ -50,17 +51,7 @@ func export(p *Process, args []string) int {
 	return findingsCode(findings, false)
 }
 
-// misread are the findings that say that something was not understood: errors,
-// and whole documents that this build does not read.
+// misread are the findings that say that something was not understood.
 func misread(docs *appmesh.Documents) []mesh.Finding {
-	var findings []mesh.Finding
-	for _, f := range docs.Check() {
-		if f.Severity == mesh.NotYet && f.Resource == "" {
-			f.Severity = mesh.Error
-		}
-		if f.Severity == mesh.Error {
-			findings = append(findings, f)
-		}
-	}
-	return findings
+	return slices.DeleteFunc(docs.Check(), func(f mesh.Finding) bool { return f.Severity != mesh.Error })
 }

@@ -80,7 +80,7 @@ func (d *Documents) outside(r *reach) []finding {
 		switch {
 		case f.Severity == mesh.Error && r != nil:
 			f.Severity = mesh.Warning
-		case f.Severity == mesh.NotYet && !f.fileWide:
+		case f.Severity == mesh.NotYet:
 			continue
 		}
 		fs = append(fs, f)

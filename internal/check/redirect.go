@@ -105,33 +105,18 @@ func (r *redirectCheck) property(n appmesh.Named) {
 }
 
 // read takes a value into the Config. Names are ECS's, to the letter.
-func (r *redirectCheck) read(name, text string) (err error) {
+func (r *redirectCheck) read(name, text string) error {
 	if text == "" {
 		return nil // absent, for ECS
 	}
-	cfg := &r.config
-	switch name {
-	case "IgnoredUID":
-		cfg.IgnoredUIDs, err = iptables.ParseIDs(name, text)
-	case "IgnoredGID":
-		cfg.IgnoredGIDs, err = iptables.ParseIDs(name, text)
-	case "ProxyIngressPort":
-		cfg.IngressPort, err = iptables.ParsePort(name, text)
-	case "ProxyEgressPort":
-		cfg.EgressPort, err = iptables.ParsePort(name, text)
-	case "AppPorts":
-		cfg.AppPorts, err = iptables.ParsePorts(name, text)
-	case "EgressIgnoredPorts":
-		cfg.EgressIgnoredPorts, err = iptables.ParsePorts(name, text)
-	case "EgressIgnoredIPs":
-		cfg.EgressIgnoredIPs, err = iptables.ParseAddresses(name, text)
-	default:
-		err = errors.New("ECS knows no such property and does nothing about it")
-		if near := mesh.Nearest(name, []string{"IgnoredUID", "IgnoredGID", "ProxyIngressPort", "ProxyEgressPort", "AppPorts", "EgressIgnoredPorts", "EgressIgnoredIPs"}); near != "" {
-			err = fmt.Errorf("ECS knows no such property and does nothing about it: did you mean %s?", near)
-		}
+	known := iptables.PropertyNames()
+	if slices.Contains(known, name) {
+		return r.config.SetProperty(name, text)
 	}
-	return err
+	if near := mesh.Nearest(name, known); near != "" {
+		return fmt.Errorf("ECS knows no such property and does nothing about it: did you mean %s?", near)
+	}
+	return errors.New("ECS knows no such property and does nothing about it")
 }
 
 // judge looks at a value that is well written.
